@@ -75,7 +75,8 @@ std::uint32_t Grams::frequent_gram(const Tokens& tokens) {
         }
         const int side = best[1].count >= best[0].count ? 1 : 0;
         if (best[side].count < 2) return 0;
-        std::erase_if(runs_, [&](std::uint32_t at) { return neighbour(at, side) != best[side].id; });
+        const std::uint32_t id = best[side].id;
+        std::erase_if(runs_, [&](std::uint32_t at) { return neighbour(at, side) != id; });
         if (side == 0)
             for (std::uint32_t& at : runs_) --at;
     }

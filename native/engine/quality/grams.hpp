@@ -52,7 +52,9 @@ class Grams {
     template <typename Goes>
     void drop_candidates(Goes goes);
     std::span<Candidate> candidates() { return {candidates_.data(), held_}; }
-    std::size_t length(std::size_t at, std::size_t n) const { return places_[at + n] - places_[at]; }
+    std::size_t length(std::size_t at, std::size_t n) const {
+        return places_[at + n] - places_[at];
+    }
     std::string_view part(std::size_t at, std::size_t n) const {
         return {joined_.data() + places_[at], length(at, n)};
     }
