@@ -452,7 +452,7 @@ class BookBlocks:
     def typeset(
         self, kinds: NDArray[np.uint8], parts: NDArray[np.uint8]
     ) -> tuple[list[str], NDArray[np.uint8], int]:
-        """The texts of runs of blocks and of those alone; what became of the parts; marks of italics taken out.
+        """The texts of runs and of blocks alone; what became of the parts; marks of italics taken out.
 
         Parts are 0 in a run, 1 alone, 2 left out, and 3, which becomes 0 where its marks of italics can all
         be taken out, else 1.
