@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from corpuskit.documents.ledger import Ledger
+from corpuskit.documents.memory import give_memory_back
 from corpuskit.run.folder import Run
 from corpuskit.run.record import Output, Record
 from corpuskit.storage.files import sha256_json
@@ -89,6 +90,7 @@ class BuildTask:
         )
         self.run.finish(record)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kilobytes.
+        give_memory_back()  # What a task of another step takes would stand beside it.
         seconds = time.perf_counter() - started
         return FinishedTask(record, seconds, peak, made.seconds, tuple(made.warnings), made.told)
 

@@ -110,3 +110,14 @@ def test_errors_survive_the_way_from_a_worker() -> None:
 
     error = pickle.loads(pickle.dumps(EngineError("what", remedy="do")))
     assert (type(error), error.message, error.remedy, str(error)) == (EngineError, "what", "do", "what\n  do")
+
+
+def test_each_task_gives_memory_back(
+    tmp_path: Path, jsonl: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr("corpuskit.run.task.give_memory_back", lambda: given.append(""))
+    jsonl(tmp_path / "notes.jsonl", [{"id": "1", "text": "one two"}])
+    built = build_corpus([Files(path=str(tmp_path / "notes.jsonl"), label="notes")], tmp_path / "run")
+    log = (built.folder / "logs/build.jsonl").read_text()
+    assert len(given) == log.count('"event": "done"') > 0

@@ -94,7 +94,6 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     Args:
         lossy: whether the text of a sequence may come back otherwise; it is a `SettingError` without it.
     """
-    give_memory_back()  # Of the passes: the engine's own stands beside what they have left.
     file = run.local(TOKENIZER)
     tokenizer = _loaded(file, sha256_file(file))
     # What an engine is worth depends on the machine: it is noted beside the log, in no output.
