@@ -23,6 +23,7 @@ import click
 
 from corpuskit.cli.terminal import LocalPath, plain, plain_console, plain_json
 from corpuskit.errors import CorpuskitError, SettingError, read_remedy
+from corpuskit.run.one_thread import join_wholly
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -63,9 +64,9 @@ class Shell:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Within, the shell has no thread of its own: a process that is forked there misses none."""
-        if self.watch is not None:
-            self.watch.stop().join()
         try:
+            if self.watch is not None and (thread := self.watch.stop()) is not None:
+                join_wholly(thread)
             yield
         finally:
             if self.watch is not None:
@@ -122,14 +123,16 @@ def _signals_interrupt(shell: Shell) -> Iterator[None]:
         yield
         return
     shell.watch = watch = _Watch(shell)
-    watch.start()
     try:
+        watch.start()
         yield
     finally:
-        watch.stop()
-        shell.watch = None
-        for number, handler in watch.before.items():
-            signal.signal(number, handler)
+        try:
+            watch.stop()
+        finally:
+            shell.watch = None
+            for number, handler in watch.before.items():
+                signal.signal(number, handler)
 
 
 class _Watch:
@@ -145,6 +148,8 @@ class _Watch:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._answered = 0
+        self._writing = self._earlier = -1
+        self._thread: threading.Thread | None = None
         self.before: dict[int, Any] = {}
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, leave):
@@ -155,21 +160,25 @@ class _Watch:
         raise KeyboardInterrupt
 
     def start(self) -> None:
-        """Watch the signals that come, in a thread."""
+        """Watch the signals that come from now on, in a thread."""
+        self.stop()  # A signal may have come in its way before.
         reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
         self._earlier = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        self._thread = threading.Thread(target=self._watch, args=(reading,), daemon=True)
+        # Signals that were answered while nobody watched are none of those that this thread counts.
+        self._thread = threading.Thread(target=self._watch, args=(reading, self._answered), daemon=True)
         self._thread.start()
 
-    def stop(self) -> threading.Thread:
-        """Let the thread end, and return it."""
-        signal.set_wakeup_fd(self._earlier)
-        os.close(self._writing)
+    def stop(self) -> threading.Thread | None:
+        """Let the thread end, and return it; nothing more where it was told to before."""
+        if self._writing >= 0:
+            signal.set_wakeup_fd(self._earlier)
+            # Its number is forgotten first: soon it may be that of another file, which is not ours to close.
+            writing, self._writing = self._writing, -1
+            os.close(writing)
         return self._thread
 
-    def _watch(self, reading: int) -> None:
-        came = 0
+    def _watch(self, reading: int, came: int) -> None:
         while number := os.read(reading, 1):
             # Who has a handler of his own, as training does, answers for himself.
             if number[0] in self.before and signal.getsignal(number[0]) == self._interrupt:

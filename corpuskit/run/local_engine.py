@@ -54,7 +54,8 @@ class LocalEngine:
         """Start the workers ahead of the tasks, with all that this process has imported, if that is safe.
 
         Returns:
-            whether it was: on Linux, in a process of one thread, for tasks that are our `own`.
+            whether it was: on Linux, in a process of one thread, for tasks that are our `own`, and where
+            the system lets all of them be forked.
         """
         if self.workers == 1 or self._pool is not None or not self.own or not has_one_thread():
             return False
@@ -64,9 +65,32 @@ class LocalEngine:
         try:
             self._pool, self._stop = _make_pool("fork", self.workers, own=True)
             self._pool.submit(_nothing)  # Which starts all of them, and only then the pool's own threads.
+        except OSError:  # No more processes or files, or no memory: one after the other may still be spawned.
+            self._give_up()
+            return False
+        except BaseException:
+            self._give_up()
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return True
+
+    def _give_up(self) -> None:
+        """End the workers of a pool that could not start all of them.
+
+        It has no thread yet that would end them, nor one that would hand them what was submitted: that is
+        gone with the pool, and nobody waits for it.
+        """
+        pool, stop, self._pool, self._stop = self._pool, self._stop, None, None
+        if pool is None or stop is None:
+            return
+        stop.set()
+        workers = list(pool._processes.values())
+        for worker in workers:
+            worker.kill()  # It has nothing to leave in order, and may not have begun to listen to more.
+        for worker in workers:
+            worker.join()
+        pool.shutdown(wait=False)
 
     def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield what they did, in the order in which they finish.

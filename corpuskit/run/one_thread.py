@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 
 _SETTINGS = {
     # A worker has one core: threads that NumPy's BLAS would wait with take it from the others.
@@ -22,6 +24,21 @@ def start_no_threads() -> None:
     """Ask libraries that are loaded from now on, here and in children, to start no threads by themselves."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+
+
+_MOMENT = 0.2
+"""Seconds that are waited at most for the system to end a thread that Python has ended."""
+
+
+def join_wholly(thread: threading.Thread) -> None:
+    """Wait until a thread has ended, for the system too: `has_one_thread` counts it no more.
+
+    ``Thread.join`` returns when Python is done with it, which is a moment before.
+    """
+    thread.join()
+    counted, until = f"/proc/self/task/{thread.native_id}", time.monotonic() + _MOMENT
+    while os.path.exists(counted) and time.monotonic() < until:
+        time.sleep(0.0002)
 
 
 def has_one_thread() -> bool:

@@ -72,6 +72,7 @@ class Encoder:
     _sample: _Sample = field(default_factory=list)
     _sampled: int = 0
     _looked: int = 0
+    _judges: bool = False  # It has said that it does, and has no verdict yet.
     _due: int = field(default_factory=lambda: COMPARED_EVERY)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -105,16 +106,22 @@ class Encoder:
             if found is not None and found.why:
                 self.use_reference(found.why)
             elif self._fast is None and not self.why and not self._sample:
-                self._unjudged = found is None and not verdicts.begin()
+                self._judges = found is None and verdicts.begin()
+                self._unjudged = found is None and not self._judges
                 if found is not None or self._unjudged:
                     self._begin_fast()
 
     def settle(self) -> None:
         """Raise EncodingError unless what the fast engine has encoded so far is in no doubt, as `encode`.
 
-        Where no other process has judged, this one does, by what it has encoded itself.
+        Where no other process has judged, this one does, by what it has encoded itself. Who was to judge and
+        has not met enough text lets the others know.
         """
         with self._lock:
+            if self._judges:
+                assert self._verdicts is not None
+                self._verdicts.give_up()  # It may still come to a verdict, with what it encodes later.
+                self._judges = False
             if not self._unjudged:
                 return
             assert self._verdicts is not None
@@ -175,6 +182,7 @@ class Encoder:
             self._begin_fast(sample)
             if self._verdicts is not None:
                 self._verdicts.record(Verdict(self.why))
+                self._judges = False
 
     def _keep(self, texts: Sequence[str], found: Flat) -> None:
         """Keep texts and their ids until they are enough to judge by."""
@@ -232,12 +240,14 @@ class Encoder:
             text = text[: cut.start()]
         expected = self._reference.encode([text]).ids
         if not np.array_equal(expected, ids[: len(expected)] if len(text) < len(texts[index]) else ids):
-            wrong = f"{self.name} encodes {texts[index][:40]!r}... otherwise than {Reference.name}"
-            if self._verdicts is not None:
-                self._verdicts.record(Verdict(wrong))
-            raise self._differs(wrong)
+            raise self._differs(
+                f"{self.name} encodes {texts[index][:40]!r}... otherwise than {Reference.name}"
+            )
 
     def _differs(self, wrong: str) -> EncodingError:
+        """Let nobody use the fast engine any more, and say why."""
+        if self._verdicts is not None:
+            self._verdicts.record(Verdict(wrong))
         self.use_reference(wrong)
         return EncodingError(
             f"{wrong}: what it has encoded in this process is in doubt",

@@ -291,7 +291,8 @@ nb::str lf(const nb::str& text, std::size_t start, std::size_t stop, bool same_l
         if (!same_length)
             for (const C* next = cr; next != end; next = next_cr(next + 1))
                 gone += next + 1 < end && next[1] == '\n';
-        const Py_UCS4 largest = PyUnicode_IS_ASCII(text.ptr()) ? 0x7F : largest_of(at, stop - start);
+        const Py_UCS4 largest =
+            PyUnicode_IS_ASCII(text.ptr()) ? 0x7F : largest_of(at, stop - start);
         PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(stop - start - gone), largest);
         if (made == nullptr) throw nb::python_error();
         const auto fill = [&](auto* out) {

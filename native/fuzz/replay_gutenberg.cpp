@@ -100,7 +100,8 @@ std::vector<char32_t> replay_as(const std::vector<char32_t>& points) {
         std::vector<std::uint8_t> settled = kinds;
         book.settle({70, 0, 0, false}, settled.data());
         std::vector<std::uint8_t> parts;
-        for (std::size_t i = 0; i < n; ++i) parts.push_back(static_cast<std::uint8_t>(i % kPartCount));
+        for (std::size_t i = 0; i < n; ++i)
+            parts.push_back(static_cast<std::uint8_t>(i % kPartCount));
         book.typeset_runs(settled.data(), parts.data(), [](const std::vector<C>& run) {
             if (run.empty()) fail("a run of blocks is empty");
         });

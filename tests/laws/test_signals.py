@@ -219,6 +219,70 @@ def test_a_second_signal_ends_a_long_call_of_native_code() -> None:
         assert "Interrupted. " in child.stderr.read()
 
 
+ALONE = """
+import errno, os, signal, sys
+import click
+from corpuskit.cli import shell
+
+when, took = sys.argv[1], []
+
+def at(place, call):
+    def called(*words):
+        global when
+        if when == place:
+            when = ""
+            os.kill(os.getpid(), signal.SIGINT)
+        if when == "full" and place == "start":
+            # Files that get the numbers that the watch had.
+            took.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(2))
+            raise OSError(errno.EMFILE, "Too many open files")
+        return call(*words)
+    return called
+
+@click.command()
+@shell.shell_options
+def command(own):
+    os.close = at("stop", os.close)
+    shell.join_wholly = at("join", shell.join_wholly)
+    with own.alone():
+        at("within", len)("")
+        os.pipe = at("start", os.pipe)
+    at("behind", len)("")
+
+if __name__ == "__main__":
+    try:
+        command(["--quiet"])
+    finally:
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.set_wakeup_fd(-1))
+        print(*[os.fstat(number).st_size for number in took])
+"""
+
+
+def alone(when: str) -> tuple[int, str, str]:
+    """A command that nobody watches for a while, and what befalls it (`ALONE`): exit code and words."""
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, when],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=default_signals,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("when", ["stop", "join", "within", "start", "behind"])
+def test_ctrl_c_while_a_command_is_alone(when: str) -> None:
+    assert alone(when) == (130, "True -1\n\n", "Interrupted. Nothing was written.\n")
+
+
+def test_a_watch_that_cannot_begin_again_closes_no_file_of_others() -> None:
+    code, stdout, stderr = alone("full")
+    assert (code, stdout) == (1, "True -1\n0 0\n")
+    assert "Too many open files" in stderr
+    assert "Raise it: `ulimit -n" in stderr
+
+
 TRAINING = """
 import random, sys, time
 import pyarrow as pa

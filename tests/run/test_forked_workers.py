@@ -81,6 +81,62 @@ def test_a_build_with_forked_workers(
     assert outputs(tmp_path / "run") == outputs(built / "run")
 
 
+FEW = """
+import errno, multiprocessing, os, signal, sys
+from corpuskit.run.one_thread import has_one_thread, start_no_threads
+start_no_threads()
+from corpuskit.run.local_engine import LocalEngine
+
+real_fork, calls = os.fork, 0
+
+def fork_once():
+    global calls
+    calls += 1
+    if calls == 2:
+        raise error
+    return real_fork()
+
+error, os.fork = OSError(errno.EAGAIN, "no more processes"), fork_once
+"""
+
+FORKING = f"""{FEW}
+if __name__ == "__main__":
+    for error in (error, MemoryError("no more memory")):
+        while not has_one_thread():
+            pass  # Threads of the pool before are about to end.
+        with LocalEngine(3, own=True) as engine:
+            calls = 0
+            try:
+                print(engine.fork())
+            except MemoryError as caught:
+                print(caught)
+            print(calls, engine._pool, multiprocessing.active_children(), has_one_thread())
+            print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            print(engine.fork(), len(multiprocessing.active_children()))
+"""
+
+
+@linux
+def test_of_workers_that_cannot_all_be_forked_none_stays(environment: Environment) -> None:
+    """Where the system refuses one they may be spawned; any other error is told. Later they may be forked."""
+    done = child(environment, FORKING)
+    assert done.returncode == 0, done.stderr
+    after = ["2 None [] True", "set()", "True 3"]
+    assert done.stdout.splitlines() == ["False", *after, "no more memory", *after]
+    assert done.stderr == ""
+
+
+@linux
+def test_a_build_spawns_its_workers_where_not_all_can_be_forked(
+    built: Path, tmp_path: Path, environment: Environment, outputs: Any
+) -> None:
+    words = ("build", built / "corpus" / "recipe.yaml", "--out", tmp_path / "run", "--workers", 2, "--json")
+    done = child(environment, FEW + BUILD, tmp_path / "log", "", *words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "log").read_text().splitlines() == ["forked False"]
+    assert outputs(tmp_path / "run") == outputs(built / "run")
+
+
 STATE = """
 import gc, json, os, signal, sys
 from corpuskit.run.one_thread import has_one_thread, start_no_threads
@@ -161,6 +217,27 @@ def test_a_second_thread_is_seen() -> None:
     finally:
         end.set()
         thread.join()
+
+
+ALONE = """
+from corpuskit.cli.shell import Shell, _Watch
+from corpuskit.run.one_thread import has_one_thread
+
+shell = Shell(as_json=False, quiet=True)
+shell.watch = _Watch(shell)
+shell.watch.start()
+for _ in range(50):
+    with shell.alone():
+        print(has_one_thread())
+    print(has_one_thread())
+"""
+
+
+@linux
+def test_a_command_that_is_alone_has_one_thread(environment: Environment) -> None:
+    done = child(environment, ALONE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["True", "False"] * 50
 
 
 def test_a_build_is_our_own_where_all_steps_are() -> None:

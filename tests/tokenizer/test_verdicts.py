@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -174,6 +175,68 @@ def test_what_a_comparison_finds_later_stands_against_the_verdict(
     assert verdicts.find() == found
 
 
+def test_a_fault_stands_against_a_verdict_that_is_recorded_at_the_same_time(
+    tmp_path: Path, verdicts: Verdicts, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has looked, and found nothing yet."""
+    write = verdicts_module.write_json
+
+    def meanwhile(*words: Any) -> None:
+        monkeypatch.setattr(verdicts_module, "write_json", write)
+        Verdicts(tmp_path, tmp_path, tokenizer.sha256).record(Verdict("it is wrong"))
+        write(*words)
+
+    monkeypatch.setattr(verdicts_module, "write_json", meanwhile)
+    verdicts.record(Verdict(""))
+    assert verdicts.find() == Verdict("it is wrong")
+    verdicts.record(Verdict(""))
+    verdicts.record(Verdict("it is wrong, too"))
+    assert verdicts.find() == Verdict("it is wrong")
+
+
+class Refusing(Fast):
+    """Raises for a text that holds a mark."""
+
+    def encode(self, texts: Sequence[str]) -> Flat:
+        if any(MARK in text for text in texts):
+            raise ValueError("knows no such sign")
+        return super().encode(texts)
+
+
+def test_what_the_fast_engine_refuses_is_a_fault_that_others_hear_of(
+    tokenizer: Tokenizer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "Fast", Refusing)
+    assert verdicts.begin()
+    encoder = encoder_of(tokenizer)
+    encoder.share(verdicts)
+    with pytest.raises(EncodingError, match="knows no such sign"):
+        encoder.encode([f"{MARK} one"])
+    assert verdicts.find() == Verdict("fastokens 0.3.5 knows no such sign")
+
+
+def test_who_met_too_little_text_to_judge_keeps_nobody_waiting(
+    tokenizer: Tokenizer, verdicts: Verdicts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts_module, "_PATIENCE", 30.0)
+    first, second = encoder_of(tokenizer), encoder_of(tokenizer)
+    first.share(verdicts)
+    second.share(verdicts)
+    first.encode([text_of(900)])
+    first.settle()
+    assert [*tmp_path.iterdir()] == []
+    second.encode([text_of(9000)])
+    started = time.monotonic()
+    second.settle()
+    assert time.monotonic() - started < 15
+    assert (second.compared, verdicts.find()) == (1, Verdict(""))
+    # It comes to the same when it meets more; nobody who has begun since is disturbed.
+    assert verdicts.begin()
+    first.encode([text_of(9000)])
+    first.settle()
+    assert (first.compared, len([*tmp_path.glob("*.begun")])) == (2, 1)
+
+
 def test_a_verdict_is_of_its_tokenizer_versions_and_machine(
     tmp_path: Path, verdicts: Verdicts, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,8 +249,17 @@ def test_a_verdict_is_of_its_tokenizer_versions_and_machine(
     assert verdicts.find() is None
     file.write_text("{")
     assert verdicts.find() is None
-    monkeypatch.setattr("platform.node", lambda: "elsewhere")
-    assert Verdicts(tmp_path, tmp_path, tokenizer.sha256).begin()
+    file.unlink()
+    for what in ("platform.node", f"{verdicts_module.__name__}._processor"):
+        monkeypatch.setattr(what, lambda: "another")
+        assert Verdicts(tmp_path, tmp_path, tokenizer.sha256).begin()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+def test_a_machine_is_told_by_what_its_processor_can_do() -> None:
+    digest = verdicts_module._processor()
+    assert len(digest) == 16
+    assert int(digest, 16)
 
 
 def test_one_waits_for_who_has_just_begun(verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,11 +150,6 @@ def find_notes(text: str, start: int, stop: int) -> list[Piece]:
     return [Piece(start + n.start, start + n.stop, n.reason) for n in merged if n.start < n.stop]
 
 
-def same_length_lf(text: str) -> str:
-    """The text with LF line ends and every offset as it was: CRLF becomes a space and LF."""
-    return lf(text, same_length=True)
-
-
 def _named_notes(body: str, lines: list[int]) -> list[Piece]:
     found: list[Piece] = []
     done = 0

@@ -141,7 +141,8 @@ def check_sample(texts: pa.LargeStringArray, signed: Signatures, ngram: int, see
     if whole and (ours.values[0] == theirs).all():
         return
     raise StageError(
-        f"{label}: the signature of a text of {len(text)} characters is not datasketch's {reference()}",
+        f"{label}: the signature of a text of {len(text)} characters is not what NumPy makes of it"
+        f" (the scheme of datasketch {reference()})",
         remedy="Set `engine: reference`, which lets datasketch make all of them; and report it.",
     )
 

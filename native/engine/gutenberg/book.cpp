@@ -196,7 +196,8 @@ void Book<C>::look_for_marks(const Block& block) {
                 case '+': ++counts[3]; continue;
                 case '(':
                     found |= kRound | (lower(next) == 'p' ? kMayBePage : 0);
-                    if (is_digit(next) || may_begin_page(next, signs_)) found |= kNumbered << 2;
+                    if (signs_.is(next, kDecimal) || may_begin_page(next, signs_))
+                        found |= kNumbered << 2;
                     continue;
                 case '[': opened = 0, found |= next == 'I' ? kPicture : 0; break;
                 case '{': opened = 1; break;
@@ -225,7 +226,8 @@ void Book<C>::look_for_marks(const Block& block) {
 template <class C>
 bool Book<C>::may_name_file(const Block& block) const {
     // Of a longer block the first lines are looked at, too.
-    if (block.end - block.begin > kLongestFileName && static_cast<std::size_t>(block.count) <= kJoined)
+    if (block.end - block.begin > kLongestFileName &&
+        static_cast<std::size_t>(block.count) <= kJoined)
         return false;
     const C* const end = text_ + block.end;
     for (const C* at = find(text_ + block.begin, end, '.'); at != end; at = find(at + 1, end, '.'))
@@ -281,7 +283,8 @@ bool Book<C>::may_be_speech_of_play(const Line<C>& line) const {
     std::size_t at = 0;
     while (is_in(line.at(at), U" \t_")) ++at;
     return std::any_of(speakers_.begin(), speakers_.end(), [&](const std::u32string& name) {
-        return line.size - at >= name.size() && std::equal(name.begin(), name.end(), line.text + at);
+        return line.size - at >= name.size() &&
+               std::equal(name.begin(), name.end(), line.text + at);
     });
 }
 

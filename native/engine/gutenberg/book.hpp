@@ -125,8 +125,8 @@ class Book {
     /// Which rules may hold; scores of blocks that are not plain get what is beside them.
     Told tell(const Shape& shape, std::size_t story, const double (&weights)[kWeightCount]);
 
-    /// Gives short blocks the kind of what is around them, as SETTLING of rules.py has it, in order;
-    /// `kinds` are the places of Kind. Needs `tell`.
+    /// Gives short blocks the kind of what is around them, as SETTLING of rules.py has it, in
+    /// order; `kinds` are the places of Kind. Needs `tell`.
     void settle(const Shape& shape, std::uint8_t* kinds) const;
 
     /// The text of blocks first to stop, two line ends or three between them.
@@ -137,9 +137,9 @@ class Book {
     /// part kAlone, others kInRun. Returns how many marks of italics were taken out.
     std::size_t typeset_runs(const std::uint8_t* kinds, std::uint8_t* parts,
                              const std::function<void(const std::vector<C>&)>& pass_on) const;
-    /// Takes out the underscores around words in italics from a block typeset at out[from...]; false
-    /// and nothing is taken where there is more to decide: one of them is no such mark, or there are
-    /// marks of another kind.
+    /// Takes out the underscores around words in italics from a block typeset at out[from...];
+    /// false and nothing is taken where there is more to decide: one of them is no such mark, or
+    /// there are marks of another kind.
     bool unwrap(std::size_t from, std::vector<C>& out) const;
 
   private:

@@ -61,7 +61,8 @@ class Form {
             while (test(text_.at(1 + k))) ++k;
             return k > 0 && k <= most && text_.at(1 + k) == ']';
         };
-        return run(4, is_digit) || run(2, is_letter) || run(3, [](char32_t c) { return c == '*'; }) ||
+        return run(4, is_digit) || run(2, is_letter) ||
+               run(3, [](char32_t c) { return c == '*'; }) ||
                run(1, [](char32_t c) { return c == 0x2020 || c == 0x2021; });
     }
     /// _FOOTNOTE: `[a]`, `12.`, `*`, `Footnote`.
@@ -86,7 +87,8 @@ class Form {
         static constexpr std::u32string_view kWords[] = {
             U"copyright", U"all rights reserved", U"printed in", U"printed by", U"published in",
             U"published by", U"entered according", U"entered, according"};
-        return begins_with_any(first_of(0, [&](std::size_t i) { return !is_word(i); }), kWords) != 0;
+        const std::size_t first = first_of(0, [&](std::size_t i) { return !is_word(i); });
+        return begins_with_any(first, kWords) != 0;
     }
     /// _ROMAN_TITLE: `IV. The Return`.
     bool is_numbered_title() const {
@@ -136,7 +138,8 @@ class Form {
                 while (is_in(text_.at(i), U"IVXLC")) ++i;
             if (i == 0 || i > (digits ? 3 : 7) || !is_in(text_.at(i), U".)")) return false;
         }
-        return is_space(i + 1) && first_of(i + 1, [&](std::size_t k) { return is_space(k); }) < text_.size;
+        return is_space(i + 1) &&
+               first_of(i + 1, [&](std::size_t k) { return is_space(k); }) < text_.size;
     }
     /// _ITEM_NUMBER; -1 for none.
     int item_number() const {
@@ -199,7 +202,7 @@ class Form {
         std::size_t first = stop;
         while (first > 0 && is_in(text_[first - 1], U"ivxlc")) --first;
         if (first < stop && may_begin_number(first)) return true;
-        bool in_number = false;  // of what may be both behind a number and in it, the last is behind it
+        bool in_number = false;  // what may be behind a number and in it: the last is behind it
         for (std::size_t i = text_.size; i-- > 0;) {
             const char32_t c = text_[i];
             if (is_digit(c) && may_begin_number(i)) return true;
@@ -210,7 +213,8 @@ class Form {
     }
     std::size_t words() const {
         std::size_t count = 0;
-        for (std::size_t i = 0; i < text_.size; ++i) count += !is_space(i) && (i == 0 || is_space(i - 1));
+        for (std::size_t i = 0; i < text_.size; ++i)
+            count += !is_space(i) && (i == 0 || is_space(i - 1));
         return count;
     }
 
@@ -276,7 +280,8 @@ class Form {
     }
     bool is_initials() const {
         std::size_t i = text_.at(0) == '_' ? 1 : 0, count = 0;
-        const std::size_t numeral = first_of(i, [&](std::size_t k) { return is_in(text_[k], U"IVXLC"); });
+        const std::size_t numeral =
+            first_of(i, [&](std::size_t k) { return is_in(text_[k], U"IVXLC"); });
         if (numeral > i && text_.at(numeral) == '.') return false;
         while (count < 4 && is_capital(text_.at(i)) && text_.at(i + 1) == '.') {
             i += text_.at(i + 2) == ' ' ? 3 : 2;

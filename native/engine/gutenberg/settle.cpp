@@ -6,7 +6,7 @@ namespace corpuskit::gutenberg {
 
 namespace {
 
-constexpr std::int32_t kFewLines = 3;   // lines up to which a block may take the kind of its neighbours
+constexpr std::int32_t kFewLines = 3;  // to which a block may take the kind of its neighbours
 constexpr std::size_t kAround = 3;   // blocks above and below that tell of a short one
 constexpr std::size_t kEntries = 5;  // how many with itself make it an entry of a list
 constexpr std::size_t kNewSection = 3;

@@ -60,7 +60,8 @@ Stems::Stems(const std::vector<std::string>& stems, SmallLetter small) : small_(
 void Stems::fill(Filter& filter, bool narrow) const {
     const char32_t limit = narrow ? 0x100 : kCased;
     const auto fits = [&](const std::u32string& stem) {
-        return !narrow || std::all_of(stem.begin(), stem.end(), [](char32_t c) { return c < 0x100; });
+        return !narrow ||
+               std::all_of(stem.begin(), stem.end(), [](char32_t c) { return c < 0x100; });
     };
     Forms forms;
     for (const auto& stem : stems_)

@@ -45,7 +45,7 @@ class Stems {
         std::ptrdiff_t before;
     };
     struct Filter {
-        std::vector<std::uint8_t> first, second;  // buckets by two bytes, and by the two behind them
+        std::vector<std::uint8_t> first, second;  // buckets by two bytes, by the two behind them
         std::vector<std::uint8_t> four;  // by a hash of four bytes: whether a long stem has them
         std::array<std::vector<Place>, kBuckets> places;
     };

@@ -34,17 +34,18 @@ template <class C>
 std::size_t count_word(const C* text, std::size_t length, const C* word, std::size_t size,
                        std::size_t most, const Signs& signs) {
     const C* const end = text + length;
-    const auto is_word = [&](const C* at) {
-        return at >= text && at < end && (*at == '_' || signs.is(*at, kAlnum));
+    // A place before the text wraps around, and is as far out of it as one behind.
+    const auto is_word = [&](std::size_t i) {
+        return i < length && (text[i] == '_' || signs.is(text[i], kAlnum));
     };
-    const auto joins = [&](const C* hyphen, const C* letter) {
-        return hyphen >= text && hyphen < end && *hyphen == '-' && is_word(letter);
+    const auto joins = [&](std::size_t hyphen, std::size_t letter) {
+        return hyphen < length && text[hyphen] == '-' && is_word(letter);
     };
     std::size_t count = 0;
     for (const C* at = find_word(text, end, word, size); at != end && count < most;
          at = find_word(at + size, end, word, size)) {
-        const C* const behind = at + size;
-        count += !is_word(at - 1) && !is_word(behind) && !joins(at - 1, at - 2) &&
+        const auto first = static_cast<std::size_t>(at - text), behind = first + size;
+        count += !is_word(first - 1) && !is_word(behind) && !joins(first - 1, first - 2) &&
                  !joins(behind, behind + 1);
     }
     return count;

@@ -32,7 +32,7 @@ Characters::Characters() : numbers_(0x110000) {
         const char32_t end = i + 1 < std::size(kRuns) ? kRuns[i + 1].first : 0x110000;
         std::fill(numbers_.begin() + kRuns[i].first, numbers_.begin() + end, kRuns[i].kind);
         if ((kKinds[kRuns[i].kind].flags & kEndMark) == 0) continue;
-        for (char32_t c = kRuns[i].first; c < end; ++c) {
+        for (char32_t c = std::max<char32_t>(kRuns[i].first, 0x80); c < end; ++c) {
             char bytes[4];
             put_code_point(bytes, c);
             end_marks_[static_cast<unsigned char>(bytes[0])] |= std::uint64_t{1}

@@ -327,6 +327,21 @@ def test_numbers_of_pages_stay_inside_the_sentence(form: str) -> None:
     assert form.format(47).strip() in typeset(book(*pages, *notes), page_numbers="keep")
 
 
+@pytest.mark.parametrize("digits", ["०१२३४५६७८९", "٠١٢٣٤٥٦٧٨٩", "０１２３４５６７８９"])
+@pytest.mark.parametrize("form", ["({})", "[{}]", "{{{}}}"])
+def test_numbers_of_pages_in_other_digits(form: str, digits: str) -> None:
+    """They go as those in ASCII do, which `SENTENCES` hold nowhere else."""
+    other = str.maketrans("0123456789", digits)
+
+    def pages(table: dict[int, str]) -> str:
+        numbers = [form.format(str(n).translate(table)) for n in range(12, 40)]
+        return typeset(book(*(textwrap.fill(SENTENCES.format(number, ""), 70) for number in numbers)))
+
+    whole = pages(other)
+    assert whole.count("could look for miles along the thick") == 28
+    assert whole == pages({})
+
+
 def test_numbers_that_are_of_no_page_stay() -> None:
     notes = [f"He had seen it [{n}] and went on.\n\n[{n}] In the year {1700 + n}." for n in range(1, 60)]
     assert all(f"[{n}] and went" in typeset(book(*notes)) for n in range(1, 60))

@@ -19,7 +19,7 @@ from corpuskit import _native
 from corpuskit.sources.gutenberg import blocks as blocks_of
 from corpuskit.sources.gutenberg import rules
 from corpuskit.sources.gutenberg.blocks import ALONE, IN_RUN, KINDS, UNWRAPPED, find_blocks, tell_blocks
-from corpuskit.sources.gutenberg.marks import EMPHASIS, MarkOptions, Marks
+from corpuskit.sources.gutenberg.marks import _FORMS, EMPHASIS, NUMBERED, MarkOptions, Marks
 from corpuskit.sources.gutenberg.note_words import lines_with_stems
 from corpuskit.sources.gutenberg.reflow import _TOKEN, Hyphens, block_text
 from corpuskit.sources.gutenberg.shape import (
@@ -215,6 +215,19 @@ def test_italics_are_taken_out_as_python_does(text: str) -> None:
     assert taken == sum(len(a) - len(b) for a, b in zip(raw, expected, strict=True))
     plain = [words for words, part, ask in zip(raw, parts, asked, strict=True) if ask and part == IN_RUN]
     assert all("_" not in marks._unwrap(words) for words in plain)
+
+
+def test_every_bracket_before_a_decimal_may_begin_a_page() -> None:
+    """What the forms of page numbers take for a digit is one to the engine, in whatever script."""
+    decimals = [c for c in map(chr, range(0x110000)) if c.isdecimal()]
+    assert len(decimals) > 600
+    brackets = ("[]", "{}", "()", "<>", "||")
+    for (opening, closing), form, numbered in zip(brackets, _FORMS, NUMBERED, strict=True):
+        texts = [f"x {opening}{c}{closing} y" for c in decimals]
+        assert all(map(form.search, texts))
+        marks = tell_blocks("\n\n".join(texts)).marks
+        assert len(marks) == len(texts)
+        assert ((marks & numbered) != 0).all()
 
 
 class Unjoined(Hyphens):

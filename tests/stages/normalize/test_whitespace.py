@@ -64,7 +64,7 @@ ODD = st.sampled_from([*" \t\n\r\v\f\x85\xa0\xad\u200b\u200c\u2028\u3000\ufeffab
 
 
 TEXTS = st.lists(ODD, max_size=40).map("".join) | st.text(
-    st.characters(exclude_characters="\u200b"), max_size=60
+    st.characters(codec="utf-8", exclude_characters="\u200b"), max_size=60
 )
 
 
