@@ -59,6 +59,7 @@ TRAININGS = {
     "causal": ("--steps", "24", "--set", "eval_every=4", "--set", "dropout=0.1", *_SIZE),
     "masked": ("--steps", "16", "--set", "eval_every=5", "--set", "objective=masked", *_SIZE),
     "spans": ("--steps", "16", "--set", "eval_every=4", "--set", "objective=spans", *_SIZE),
+    "denoise": ("--steps", "16", "--set", "eval_every=4", "--set", "objective=denoise", *_SIZE),
 }
 """Runs of training that are killed, with checkpoints."""
 

@@ -443,7 +443,15 @@ class Tokenizer:
         marked = set(self.special_ids())
         known = (self._model.token_to_id(name) for name in (special.MASK, *special.OTHER_MASKS))
         found = next((number for number in known if number in marked), None)
-        return self.special_id(special.MASK) if found is None else int(found)
+        if found is None:
+            *names, last = special.MASK, *special.OTHER_MASKS
+            raise TrainError(
+                f"the tokenizer has no special token {', '.join(names)} or {last}, which objective = masked "
+                "and denoise put for what is hidden",
+                remedy="Add one to its file as a special token, build with a tokenizer that corpuskit "
+                "trains, or take objective = causal.",
+            )
+        return int(found)
 
     def sentinel_ids(self, count: int = len(special.SENTINELS)) -> list[int]:
         """Ids of the first sentinels, which stand for spans; raises TrainError where there are fewer."""

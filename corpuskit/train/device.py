@@ -254,7 +254,7 @@ def ends_of(documents: Tensor) -> Ends:
 def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) -> Inputs:
     """A batch on a device; its documents by their ends, if so wanted, for which nothing waits.
 
-    Not where those of a source stand beside them: no kernel takes the ends of both.
+    Not where those of a source stand beside them: `Sight` has the ends of one side.
     """
     if not by_ends or "documents" not in batch or "source_documents" in batch:
         return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

@@ -28,7 +28,7 @@ from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.result import TrainResult
 from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.distil import DistilSettings
-from corpuskit.train.settings.resolve import check_pair, shape_settings
+from corpuskit.train.settings.resolve import check_pair, said_objective, shape_settings
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.distil import Distilled
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
@@ -91,21 +91,27 @@ class Distilling(Corpus):
         assert isinstance(settings, DistilSettings)
         plain = pretraining(settings, self.shards, self.tokenizer)
         if self.teacher is not None:
-            self._require_likeness(settings, plain.shape, self.teacher.model.settings)
+            self._require_likeness(settings, plain.shape, self.teacher)
         answers = None if self.stored is None else self.stored.split("train")
         network = None if self.teacher is None else self.teacher.model.requires_grad_(False)
         facts = {"teacher": self.folder.name, "fingerprint": self.answered, "stored": self.stored is not None}
         return Distilled.of(plain, settings, network, answers, facts)
 
     def _require_likeness(
-        self, settings: DistilSettings, student: ModelSettings, theirs: ModelSettings
+        self, settings: DistilSettings, student: ModelSettings, teacher: LanguageModel
     ) -> None:
         """Raise SettingError for a student whose rows its teacher cannot read, or states do not compare."""
+        theirs, learnt = teacher.model.settings, said_objective(teacher.document)
         if student.kind != theirs.kind:
             raise SettingError(
                 f"objective = {settings.objective!r} trains a student of kind {student.kind!r} here: "
                 f"{self.folder} is of kind {theirs.kind!r}",
                 remedy="Leave objective and kind out, or take another teacher.",
+            )
+        if learnt is not None and settings.objective != learnt:
+            raise SettingError(
+                f"objective = {settings.objective!r}: {self.folder} learnt by objective = {learnt!r}",
+                remedy="Leave objective out, or take another teacher.",
             )
         if student.context > theirs.context:
             raise SettingError(

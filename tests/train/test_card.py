@@ -1,5 +1,6 @@
 """Model cards: facts and nothing else; what was not measured is said; what others wrote stays."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -23,6 +24,7 @@ from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub.card import NAME, is_ours, write_card
 from corpuskit.train.hub.card_facts import base_facts, data_facts, environment, hub_name
 from corpuskit.train.hub.export import export_model
+from corpuskit.train.model.transformer import Kind
 
 SHAPE = ModelSettings(427, 2, 32, 4, 4, 48, 24)
 TRAINING = {
@@ -131,6 +133,24 @@ def lines_of(text: str, heading: str) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------------- facts
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "use"),
+    [
+        ("decoder", {"objective": "causal"}, "--prompt"),
+        ("encoder", {"objective": "masked"}, "--fill"),
+        ("encoder-decoder", {"objective": "causal"}, "--prompt"),
+        *(("encoder-decoder", {"objective": each}, "--fill") for each in ("masked", "spans", "denoise")),
+        # What its base learnt by is no longer what it does.
+        ("encoder-decoder", {"objective": "denoise", "tuned": {"task": "seq2seq"}}, "--prompt"),
+    ],
+)
+def test_the_command_of_a_card_is_one_that_the_model_answers(
+    model: Path, kind: Kind, more: dict[str, Any], use: str
+) -> None:
+    write_document(model, model=vars(dataclasses.replace(SHAPE, kind=kind)), training=TRAINING, **more)
+    assert lines_of(said(model), "Use")[0].startswith(f"corpuskit sample my-model {use} ")
 
 
 def test_a_card_tells_what_was_recorded(model: Path) -> None:

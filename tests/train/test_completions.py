@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import tokenizers
 import torch
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
+from corpuskit.tokenizer.models.unigram import train_unigram
+from corpuskit.tokenizer.models.words import train_word_level, train_wordpiece
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
 from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
@@ -54,12 +56,10 @@ def saved(tokenizer: tokenizers.Tokenizer, folder: Path) -> Tokenizer:
     return Tokenizer.load_expected(path, hashlib.sha256(path.read_bytes()).hexdigest(), end_of_text=0)
 
 
-def language_model(codec: Tokenizer, kind: Kind) -> LanguageModel:
+def language_model(codec: Tokenizer, kind: Kind, context: int = SHAPE.context) -> LanguageModel:
     """A model of random weights, its head's too."""
-    vocab_size = codec.vocab_size
-    settings = dataclasses.replace(
-        SHAPE, kind=kind, vocab_size=vocab_size, zero_init=False, tie_embeddings=False
-    )
+    shape = dataclasses.replace(SHAPE, kind=kind, vocab_size=codec.vocab_size, context=context)
+    settings = dataclasses.replace(shape, zero_init=False, tie_embeddings=False)
     model = Transformer(settings)
     initialise(model, 1)
     torch.nn.init.normal_(model.head.weight, std=0.3, generator=torch.Generator().manual_seed(1))
@@ -252,6 +252,7 @@ def test_spans_stand_where_their_sentinels_say(codec: Tokenizer, monkeypatch: py
     ]
     assert list(asked[0].may_say) == [s0, s1]
     assert filled.spans == ["", " blue"]
+    assert not filled.ended, "its sentinels go on to the limit"
     assert filled.text == "The sold a blue lamp."
 
 
@@ -267,25 +268,100 @@ def test_a_text_that_was_hidden_in_part_is_written_whole(
     codec: Tokenizer, monkeypatch: pytest.MonkeyPatch, written: str, spans: list[str]
 ) -> None:
     """What stands at the gaps is known where the text around them is as it was."""
-    model = language_model(codec, "encoder-decoder")
-    model.document["objective"] = "denoise"
-    asked: list[Prompt] = []
+    asked = scripted(monkeypatch, written)
+    (filled,) = fill_text(denoiser(codec), "The <mask> sold a <mask> lamp.")
+    mask = codec.mask_id()
+    parts = [codec.encode(part) for part in ("The", " sold a", " lamp.")]
+    assert asked[0][0].source == [*parts[0], mask, *parts[1], mask, *parts[2]]
+    assert (filled.text, filled.spans, filled.ended) == (written, spans, True)
 
-    def scripted(self: LanguageModel, prompts: Sequence[Prompt], *rest: object) -> list[Completion]:
-        asked.extend(prompts)
+
+def denoiser(codec: Tokenizer, context: int = 32) -> LanguageModel:
+    model = language_model(codec, "encoder-decoder", context)
+    model.document["objective"] = "denoise"
+    return model
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, written: str) -> list[tuple[Prompt, int, Sampling | None]]:
+    """Let all models write one text and end it; prompts, limits and sampling of those that are asked."""
+    asked: list[tuple[Prompt, int, Sampling | None]] = []
+
+    def write(
+        self: LanguageModel, prompts: Sequence[Prompt], limit: int, sampling: Sampling | None, rows: int
+    ) -> list[Completion]:
+        asked.extend((prompt, limit, sampling) for prompt in prompts)
         completions = [Completion(self.tokenizer, prompt) for prompt in prompts]
         for completion in completions:
-            for token in codec.encode(written):
+            for token in self.tokenizer.encode(written):
                 completion.add(token, last=False)
             completion.add(0, last=False)
         return completions
 
-    monkeypatch.setattr(LanguageModel, "write", scripted)
-    (filled,) = fill_text(model, "The <mask> sold a <mask> lamp.", 30)
-    mask = codec.mask_id()
-    parts = [codec.encode(part) for part in ("The", " sold a", " lamp.")]
-    assert asked[0].source == [*parts[0], mask, *parts[1], mask, *parts[2]]
-    assert (filled.text, filled.spans) == (written, spans)
+    monkeypatch.setattr(LanguageModel, "write", write)
+    return asked
+
+
+def test_a_text_written_whole_has_room_for_all_of_it(
+    codec: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, model = "The <mask> sold a <mask> lamp.", denoiser(codec)
+    (cut,) = fill_text(model, text, 16, Sampling(temperature=0))
+    assert not cut.ended
+    with pytest.raises(SettingError, match=r"tokens = 9: .*has 1\d(?s:.*)the context is the limit"):
+        fill_text(model, text, 9)
+    asked = scripted(monkeypatch, "The old miller sold a blue lamp.")
+    own = Sampling(top_k=3)
+    fill_text(model, text)
+    fill_text(model, text, 30, own)
+    fill_text(model, text, count=2)
+    # Drawn by chance, one token around the gaps would soon be another; several texts alike are of no use.
+    told = [(32, Sampling(temperature=0)), (30, own), (32, None), (32, None)]
+    assert [(limit, sampling) for _, limit, sampling in asked] == told
+
+
+@pytest.mark.parametrize("text", ["A <mask> <mask> mill.", "A<mask><mask>", "<mask><mask>"])
+def test_gaps_that_touch_are_refused_where_the_text_is_written_whole(codec: Tokenizer, text: str) -> None:
+    with pytest.raises(SettingError, match="'<mask>' twice with nothing between"):
+        fill_text(denoiser(codec), text)
+
+
+def test_what_stands_around_gaps_is_compared_as_the_tokenizer_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here in small letters and composed; others leave out blanks."""
+    tokenizer = tokenizers.Tokenizer(models.BPE({each: n for n, each in enumerate(SPECIAL)}, []))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    scripted(monkeypatch, "the old miller saw a caf\u00e9.")
+    (filled,) = fill_text(denoiser(saved(tokenizer, tmp_path), 64), "The <mask> Saw a Cafe\u0301.")
+    assert (filled.text, filled.spans) == ("the old miller saw a caf\u00e9.", [" old miller"])
+
+
+@pytest.mark.parametrize("name", ["word_level", "wordpiece", "unigram"])
+def test_gaps_are_found_whatever_a_tokenizer_does_with_blanks(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    texts = ["The old miller sold a blue lamp, to my aunt."] * 9
+    tokenizer = {
+        "word_level": lambda: train_word_level(texts, words=20, lowercase=True),
+        "wordpiece": lambda: train_wordpiece(texts, 400, lowercase=True),
+        "unigram": lambda: train_unigram(texts, 400),
+    }[name]()
+    scripted(monkeypatch, "The old miller sold a blue lamp, to my aunt.")
+    model = denoiser(tokenizer, 64)
+    (filled,) = fill_text(model, "The <mask> sold a <mask> lamp, to <mask> aunt.")
+    assert filled.spans == [" old miller", " blue", " my"]
+    assert filled.text == tokenizer.decode(tokenizer.encode("The old miller sold a blue lamp, to my aunt."))
+    (filled,) = fill_text(model, "<mask> sold a blue <mask>")
+    assert filled.spans[0].lower() == "the old miller"
+    assert filled.spans[1].replace(" ", "") == "lamp,tomyaunt."
 
 
 def test_only_the_sentinels_of_the_source_may_be_said(codec: Tokenizer) -> None:

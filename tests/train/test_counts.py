@@ -35,6 +35,8 @@ def step_loss(model: Transformer, load: Load) -> torch.Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=load.bf16):
         if model.settings.kind == "encoder-decoder":
             context["source"] = torch.zeros((load.rows, load.source), dtype=torch.long)
+            if load.documents:
+                context["source_documents"] = context["documents"][:, : load.source].contiguous()
         if load.predicted:
             context["positions"] = ids[:, : load.predicted]
         return model.loss(ids, ids[:, : load.targets], **context)
@@ -75,6 +77,8 @@ def kept_bytes(model: Transformer, load: Load) -> int:
         ({"kind": "encoder", "dropout": 0.1}, {"bf16": True}),
         ({"kind": "encoder"}, {"predicted": 20}),
         ({"kind": "encoder-decoder"}, {"source": 24}),
+        ({"kind": "encoder-decoder", "width": 32, "hidden": 32}, {"source": 60, "documents": True}),
+        ({"kind": "encoder-decoder"}, {"source": 54, "documents": True, "bf16": True}),
         ({"heads": 4, "head_dim": 96}, {}),
         ({"norm": "rms", "kv_heads": 1, "head_dim": 16}, {"bf16": True}),
         ({"kind": "encoder-decoder", "norm": "rms", "head_dim": 96}, {"source": 24}),
@@ -93,6 +97,17 @@ def test_activations_are_what_autograd_keeps(shape: dict[str, Any], load: dict[s
     initialise(model, 1)
     model.train()
     assert activation_memory(settings, loaded) == pytest.approx(kept_bytes(model, loaded), rel=0.05)
+
+
+def test_masks_by_document_are_counted_where_they_are_made() -> None:
+    """On a GPU a kernel takes the documents of one side by their ends, and no mask is made."""
+    masked, plain = (
+        Load(rows=3, positions=60, source=24, documents=each, device="cuda") for each in (True, False)
+    )
+    assert activation_memory(SHAPE, masked) == activation_memory(SHAPE, plain)
+    both = dataclasses.replace(SHAPE, kind="encoder-decoder")
+    masks = 4 * SHAPE.layers * 3 * (24 * 24 + 60 * 60 + 60 * 24)
+    assert activation_memory(both, masked) - activation_memory(both, plain) == masks
 
 
 def test_parts_of_the_memory_follow_the_settings() -> None:

@@ -301,6 +301,8 @@ def test_what_a_teacher_cannot_teach_is_refused(
     out = tmp_path / "out"
     encoder = teachers("masked")[0]
     refused(encoder, special_run, out, SettingError, "encoder, and each of its", objective="causal")
+    spans = teachers("spans")[0]
+    refused(spans, special_run, out, SettingError, "spans learnt by objective = 'spans'", objective="denoise")
     refused(teacher, run, out, SettingError, "context = 32: .* reads 16", context=32)
     refused(teacher, run, out, SettingError, "width 16", width=16, states="mse")
     refused(stored, run, out, SettingError, "temperature = 2.0 was not stored", temperature=2.0)

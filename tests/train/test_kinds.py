@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +22,7 @@ from corpuskit.train.data.objectives import Causal, Continuation, Masked
 from corpuskit.train.distil import distil_model
 from corpuskit.train.finetune import finetune_model
 from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
-from corpuskit.train.generate.sampling import Sampling
+from corpuskit.train.generate.sampling import Completion, Prompt, Sampling
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.settings.distil import DistilSettings
 from corpuskit.train.settings.resolve import check_pair, kind_of, resolve, shaped_as, usual_objective
@@ -265,11 +266,35 @@ def test_what_did_not_learn_from_gaps_fills_none(models: dict[str, Path]) -> Non
 
 @pytest.mark.parametrize("name", ["masked", "encoder-decoder", "encoder", "denoise"])
 def test_the_command_fills_as_the_model_learnt_it(models: dict[str, Path], name: str) -> None:
-    asked = [str(models[name]), "--fill", "The miller sold a <mask>.", "--json", "--tokens", "8"]
+    asked = [str(models[name]), "--fill", "The miller sold a <mask>.", "--json", "--tokens", "12"]
     result = CliRunner().invoke(sample_command, asked)
     assert result.exit_code == 0, result.stderr
     [filled] = json.loads(result.stdout)["filled"]
     assert (len(filled["candidates"]) == 1) == (name in ("masked", "encoder"))
+    assert filled["ended"] == ("was cut by the limit of tokens" not in " ".join(result.stderr.split()))
+    assert filled["ended"] or name not in ("masked", "encoder")
+
+
+def test_the_command_leaves_a_text_that_is_written_whole_its_room(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, Sampling | None]] = []
+    real = LanguageModel.write
+
+    def write(
+        self: LanguageModel, prompts: Sequence[Prompt], limit: int, sampling: Sampling | None, rows: int
+    ) -> list[Completion]:
+        asked.append((limit, sampling))
+        return real(self, prompts, limit, sampling, rows)
+
+    monkeypatch.setattr(LanguageModel, "write", write)
+    call = [str(models["denoise"]), "--fill", "The miller sold a <mask>."]
+    for more in ([], ["--temperature", "0.8"], ["--tokens", "12", "--top-k", "3"]):
+        assert CliRunner().invoke(sample_command, [*call, *more]).exit_code == 0
+    context = LanguageModel.load(models["denoise"]).model.settings.context
+    assert asked == [(context, Sampling(temperature=0)), (context, Sampling()), (12, Sampling(top_k=3))]
+    refused = CliRunner().invoke(sample_command, [*call, "--tokens", "8"])
+    assert (refused.exit_code, "tokens = 8: this model writes the text whole" in refused.stderr) == (2, True)
 
 
 def test_an_encoder_decoder_goes_on_behind_its_source(models: dict[str, Path]) -> None:

@@ -1,8 +1,10 @@
 """Samples in numbers: what is counted, and that a run's samples are scored by its own words."""
 
+import dataclasses
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,18 @@ from corpuskit.train.evaluate.score import (
     gaps,
     held_out_texts,
     known_words,
+    milestones,
     passage,
     score,
     words,
 )
+from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.generate.sampling import Completion, Prompt
+from corpuskit.train.model.transformer import ModelSettings, Transformer
 from tests.tiny_models import load, token_names, unigram_nats
+
+GAP = "\N{OBJECT REPLACEMENT CHARACTER}"
+SHAPE = ModelSettings(400, 1, 32, 2, 2, 48, context=200, kind="encoder-decoder")
 
 
 def test_words_are_letters() -> None:
@@ -139,8 +148,38 @@ def test_models_that_fill_gaps_are_sampled_so(
     events = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
     samples = [event for event in events if event["event"] == "sample"]
     assert len(samples) > 3
-    assert all("[" in event["text"] and 0 <= event["scores"]["right"] <= 1 for event in samples)
-    # The text around the gaps is always the same one.
+    assert all(0 <= event["scores"]["right"] <= 1 for event in samples)
+    # The text around the gaps is always the same one, unless the model wrote that too.
     around = {re.sub(r"\[.*?\]", "[]", event["text"]) for event in samples}
-    assert len(around) == 1
+    assert len(around) == 1 or objective == "denoise"
+    assert all("[]" in each for each in around) or objective == "denoise"
     assert "gaps filled right" in (tmp_path / "m" / "curves.svg").read_text()
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_milestone_shows_what_was_written(
+    special_run: Path, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    shards = Shards(special_run / "shards")
+    codec = Tokenizer.load_expected(special_run / "tokenizer/tokenizer.json", shards.tokenizer_sha256, 0)
+    model = Transformer(dataclasses.replace(SHAPE, vocab_size=shards.vocab_size))
+    text, answers = gaps(passage(shards.split("validation"), codec, SHAPE.context), codec, False)
+    first, *rest = text.split(GAP)
+    written = "".join([first, *(answer + part for answer, part in zip(answers, rest, strict=True))])
+    written = written if copied else written.replace(" ", "  ", 1)
+    limits: list[int] = []
+
+    def scripted(
+        self: LanguageModel, prompts: Sequence[Prompt], limit: int, *rest: object
+    ) -> list[Completion]:
+        limits.append(limit)
+        completion = Completion(self.tokenizer, prompts[0])
+        for token in codec.encode(written):
+            completion.add(token, last=False)
+        return [completion]
+
+    monkeypatch.setattr(LanguageModel, "write", scripted)
+    told = milestones(shards, codec, "", 0, "denoise")(model)
+    marked = "".join([first, *(f"[{answer}]{part}" for answer, part in zip(answers, rest, strict=True))])
+    assert told == {"text": marked if copied else written, "scores": {"right": float(copied)}}
+    assert limits == [128]

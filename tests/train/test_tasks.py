@@ -154,9 +154,14 @@ def test_a_batch_is_named_by_its_documents(run: Path, small: TrainSettings) -> N
 def test_a_tokenizer_without_the_special_tokens_is_refused(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
-    for objective, token in (("masked", "mask"), ("denoise", "mask"), ("spans", "sentinel_0")):
-        with pytest.raises(TrainError, match=rf"no special token <\|{token}\|>"):
+    for objective in ("masked", "denoise"):
+        with pytest.raises(TrainError) as raised:
             train_model(run, tmp_path / "m", settings_for(objective, small))
+        said = "no special token <|mask|>, [MASK] or <mask>, which objective = masked and denoise put"
+        assert said in str(raised.value)
+        assert "or take objective = causal" in str(raised.value)
+    with pytest.raises(TrainError, match=r"no special token <\|sentinel_0\|>"):
+        train_model(run, tmp_path / "m", settings_for("spans", small))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,9 @@ def test_a_tokenizer_without_the_special_tokens_is_refused(
     [
         ({"objective": "spans", "document_mask": True}, "document_mask"),
         ({"objective": "masked", "goldfish": 4}, "goldfish is for"),
-        ({"objective": "denoise", "document_mask": True}, "document_mask"),
+        ({"objective": "denoise", "document_mask": True}, "keeps documents apart by itself"),
+        ({"objective": "denoise", "span_density": 0.3}, r"'spans' only, not 'denoise'(?s:.*)Give mask_rate"),
+        ({"objective": "causal", "span_density": 0.3}, r"'spans' only, not 'causal'(?s:.*)Leave it out"),
         ({"kind": "encoder-decoder", "document_mask": True}, "document_mask is not to be had"),
     ],
 )
@@ -173,6 +180,21 @@ def test_settings_that_contradict_the_objective(
 ) -> None:
     with pytest.raises(SettingError, match=said):
         train_model(run, tmp_path / "m", TrainSettings.checked({**small.given(), **values}))
+
+
+def test_settings_that_were_all_written_down_are_taken_again() -> None:
+    """With what another objective would read at its usual value."""
+    own = TrainSettings(objective="denoise", context=16)
+    whole = TrainSettings.checked(own.model_dump())
+    assert resolve(whole, 10_000, "cpu", bf16_pays=False).span_density == own.span_density
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_spans_have_a_length(value: str) -> None:
+    with pytest.raises(SettingError, match="span_length"):
+        TrainSettings.checked({"objective": "denoise", "span_length": value})
+    with pytest.raises(SettingError, match="span_length"):
+        TrainSettings.checked({"objective": "denoise", "span_length": float(value)})
 
 
 def test_kept_weights_are_of_the_kind(special_run: Path, small: TrainSettings, tmp_path: Path) -> None:

@@ -174,9 +174,10 @@ def test_all_settings_are_listed() -> None:
     assert "mask_rate: share of the positions" in stdout
 
 
-def test_what_an_encoder_is_for_is_told(special_run: Path, tmp_path: Path) -> None:
-    masked = ("--set", "objective=masked")
-    code, stdout, _ = call(train, special_run, "--out", tmp_path / "m", "--steps", 2, *OPTIONS, *masked)
+@pytest.mark.parametrize("objective", ["masked", "spans", "denoise"])
+def test_that_a_model_fills_gaps_is_told(special_run: Path, tmp_path: Path, objective: str) -> None:
+    learns = ("--set", f"objective={objective}")
+    code, stdout, _ = call(train, special_run, "--out", tmp_path / "m", "--steps", 2, *OPTIONS, *learns)
     assert code == 0
     assert f'fill gaps with it: corpuskit sample {tmp_path / "m"} --fill "... <mask> ..."' in stdout
 

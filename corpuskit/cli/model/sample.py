@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from corpuskit.cli.shell import COUNT, PATH, F, Shell, shell_options
 from corpuskit.cli.terminal import plain, width_of, wrapped
@@ -16,6 +18,9 @@ from corpuskit.errors import SettingError, counted
 if TYPE_CHECKING:
     from corpuskit.train import LanguageModel, Sampling
     from corpuskit.train.generate.fill import Filled
+
+_TOKENS = 200
+"""Most tokens of what is written, unless the context is the limit."""
 
 DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
 _SAMPLING: tuple[tuple[str, Any, Any, str], ...] = (
@@ -44,10 +49,19 @@ def sampling_options(function: F) -> F:
     "input. Default: the beginning of a new document.",
 )
 @click.option("--prompts", "lines", type=PATH, help="A file of one prompt a line; - is standard input.")
-@click.option("--fill", help="A text whose gaps, marked <mask>, an encoder or encoder-decoder fills.")
+@click.option(
+    "--fill",
+    help="A text whose gaps, marked <mask>, an encoder or encoder-decoder fills. One that learnt to denoise "
+    "writes the text whole, a single one by its likeliest tokens unless --temperature or another says how.",
+)
 @click.option("--marker", default="<mask>", show_default=True, help="What marks a gap in --fill.")
 @click.option("--top", type=COUNT, default=5, show_default=True, help="Tokens shown for each mask.")
-@click.option("--tokens", type=COUNT, default=200, show_default=True, help="Most tokens to write.")
+@click.option(
+    "--tokens",
+    type=COUNT,
+    help="Most tokens to write. Default: 200; the model's context where --fill has a text written whole, of "
+    "which what stands around the gaps counts too.",
+)
 @sampling_options
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same text.")
 @click.option("--count", type=COUNT, default=1, show_default=True, help="Texts for each prompt.")
@@ -62,7 +76,7 @@ def command(
     fill: str | None,
     marker: str,
     top: int,
-    tokens: int,
+    tokens: int | None,
     device: str,
     seed: int,
     count: int,
@@ -83,7 +97,6 @@ def command(
     """
     # torch takes seconds to load: not before there is something to sample.
     from corpuskit.train import Sampling
-    from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
 
     sampling = Sampling(**drawn)
     asked = _prompts(prompts, lines)
@@ -91,15 +104,12 @@ def command(
         raise SettingError("--fill and a prompt exclude each other", remedy="Give one of them.")
     loaded = loaded_model(shell, model, device)
     if fill is not None:
-        if loaded.objective in ("spans", "denoise"):
-            write = fill_spans if loaded.objective == "spans" else fill_text
-            filled = write(loaded, fill, tokens, sampling, seed, count, marker, batch)
-        else:
-            filled = [fill_masks(loaded, fill, top, marker)]
+        filled = _filled(loaded, fill, marker, top, tokens, sampling, seed, count, batch)
+        _tell_cut(shell, filled)
         data = {"model": str(model), "seed": seed, "filled": [asdict(each) for each in filled]}
         shell.result(data, "\n\n---\n\n".join(_shown(each) for each in filled))
         return
-    asked = asked or [""]
+    asked, tokens = asked or [""], tokens or _TOKENS
     if len(asked) * count == 1 and not shell.as_json:
         _tell_unread(shell, loaded, [loaded.unread(loaded.prompt(asked[0], seed, 0, stop))])
         _stream(loaded, asked[0], tokens, sampling, seed, stop)
@@ -118,6 +128,37 @@ def command(
     ]
     data = {"model": str(model), "seed": seed, "samples": told}
     shell.result(data, "\n\n---\n\n".join(each.text for each in samples))
+
+
+def _filled(
+    model: LanguageModel,
+    text: str,
+    marker: str,
+    top: int,
+    tokens: int | None,
+    sampling: Sampling,
+    seed: int,
+    count: int,
+    batch: int,
+) -> list[Filled]:
+    """A text filled as the model learnt it."""
+    from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
+
+    if model.objective == "spans":
+        return fill_spans(model, text, tokens or _TOKENS, sampling, seed, count, marker, batch)
+    if model.objective == "denoise":
+        source = click.get_current_context().get_parameter_source
+        drawn = any(source(field.name) is not ParameterSource.DEFAULT for field in fields(sampling))
+        return fill_text(model, text, tokens, sampling if drawn else None, seed, count, marker, batch)
+    return [fill_masks(model, text, top, marker)]
+
+
+def _tell_cut(shell: Shell, filled: Sequence[Filled]) -> None:
+    """Say which texts are cut, of which gaps may be missing."""
+    for number, each in enumerate(filled, 1):
+        if not each.ended:
+            which = "What was written" if len(filled) == 1 else f"Text {number}"
+            shell.say(wrapped(f"{which} was cut by the limit of tokens: see --tokens.", width_of(sys.stderr)))
 
 
 def loaded_model(shell: Shell, folder: Path, device: str) -> LanguageModel:

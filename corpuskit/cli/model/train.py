@@ -124,9 +124,7 @@ def sentence(result: TrainResult) -> str:
 
         lines.append(f"of each source: {sources_line(result.sources)}")
     if not result.can_resume:
-        use = '--fill "... <mask> ..."' if result.task.startswith("masked") else '--prompt "..."'
-        lines.append(
-            f"{'fill gaps' if result.task.startswith('masked') else 'write'} with it: "
-            f"corpuskit sample {result.out} {use}"
-        )
+        fills = result.task.split(",")[0] in ("masked", "spans", "denoise")
+        use = '--fill "... <mask> ..."' if fills else '--prompt "..."'
+        lines.append(f"{'fill gaps' if fills else 'write'} with it: corpuskit sample {result.out} {use}")
     return "\n".join(lines)

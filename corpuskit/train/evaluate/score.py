@@ -137,8 +137,10 @@ def milestones(
     held-out text of the same lengths, where there is a validation split: "held_out". A model that learns by
     masks or spans, or to write texts whole, fills gaps in a passage of the validation split, or of the
     training split where there is none, shown in brackets; "right" is the share of the words that were there.
-    None where that passage is too short to have gaps. An encoder-decoder that continues texts goes on behind
-    that passage where there is no prompt; bits per byte of it are not told.
+    Of one that writes texts whole a word counts only where all around the gaps was copied: where it was not,
+    what it wrote is shown as it is, and nothing is right. None where that passage is too short to have gaps.
+    An encoder-decoder that continues texts goes on behind that passage where there is no prompt; bits per
+    byte of it are not told.
     """
     held_out = shards.split("validation" if "validation" in shards.splits else "train")
     known = functools.cache(lambda: known_words(shards.split("train"), tokenizer))
@@ -183,8 +185,12 @@ def _filled(model: LanguageModel, passage: str, objective: ObjectiveName) -> dic
     if masks:
         spans = fill_masks(model, text, 1, _GAP).spans
     elif objective == "denoise":
-        room = model.model.settings.context  # Of which the passage takes a half at most.
-        spans = fill_text(model, text, room, Sampling(temperature=0), marker=_GAP)[0].spans
+        # Twice the passage: of the context that takes a half at most.
+        room = min(model.model.settings.context, 2 * _PASSAGE_TOKENS)
+        filled = fill_text(model, text, room, Sampling(temperature=0), marker=_GAP)[0]
+        spans = filled.spans
+        if not any(spans):
+            return {"text": filled.text, "scores": {"right": 0.0}}
     else:
         spans = fill_spans(model, text, 8 * len(answers), Sampling(temperature=0), marker=_GAP)[0].spans
     right = sum(span.strip() == answer for span, answer in zip(spans, answers, strict=True))

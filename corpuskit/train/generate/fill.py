@@ -31,14 +31,19 @@ class Filled:
 
     Attributes:
         text: the whole text; of an encoder with the likeliest token at each mask.
-        spans: what stands at each gap, with the white space before it; nothing at any where a model wrote
-            something else around the gaps than was there.
+        spans: what stands at each gap, with the white space before it; nothing at any where a model that
+            writes the text whole wrote something else around the gaps than was there. Of such a text what
+            stands between two gaps is found at the earliest place that it fits: where it stands more than
+            once, as a short word may, the gaps beside it may have been meant otherwise.
         candidates: for each gap the likeliest tokens, likeliest first; empty for an encoder-decoder.
+        ended: whether the model ended what it wrote, and no limit of tokens did; true of a token for each
+            mask.
     """
 
     text: str
     spans: list[str]
     candidates: list[list[Candidate]]
+    ended: bool = True
 
 
 @checks_arguments
@@ -51,7 +56,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     others.
 
     Raises SettingError for a model that did not learn from masks, a text without a marker or longer than the
-    context, and `top` below 1; TrainError for a tokenizer without <|mask|>.
+    context, and `top` below 1; TrainError for a tokenizer without a token for a mask.
     """
     _check_kind(model, "encoder")
     check_counts(top=top)
@@ -110,15 +115,15 @@ def fill_spans(
         for number in range(count)
     ]
     completions = model.write(prompts, max_tokens, sampling, batch_rows)
-    spans = [_spans(model, completion.ids, sentinels) for completion in completions]
-    return [Filled(_interleaved(parts, each), each, []) for each in spans]
+    found = [(_spans(model, completion.ids, sentinels), completion.ended) for completion in completions]
+    return [Filled(_interleaved(parts, spans), spans, [], ended) for spans, ended in found]
 
 
 @checks_arguments
 def fill_text(
     model: LanguageModel,
     text: str,
-    max_tokens: int = 64,
+    max_tokens: int | None = None,
     sampling: Sampling | None = None,
     seed: int = 0,
     count: int = 1,
@@ -128,27 +133,63 @@ def fill_text(
     """The whole text, as an encoder-decoder that learnt by `denoise` writes it; a `marker` is any text.
 
     Args:
-        max_tokens: most tokens of the whole text.
-        sampling, seed, count, batch_rows: as for `LanguageModel.sample`.
+        max_tokens: most tokens of the whole text, what stands around the gaps included; the context if None.
+        sampling: the likeliest tokens if None and count is 1. What stands around the gaps is drawn too: a
+            token of it that becomes another empties all spans.
+        seed, count, batch_rows: as for `LanguageModel.generate`.
 
-    Raises SettingError for a model that learnt otherwise and a text without a marker or longer than the
-    context; TrainError for a tokenizer without <|mask|>.
+    Raises SettingError for a model that learnt otherwise, for a text without a marker, longer than the
+    context or than max_tokens, and for two gaps with nothing between them; TrainError for a tokenizer without
+    a token for a mask.
     """
     _check_kind(model, "denoise")
-    check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
+    limit = model.model.settings.context if max_tokens is None else max_tokens
+    check_counts(tokens=limit, count=count, batch_rows=batch_rows)
     parts = _parts(text, marker)
-    source, _ = _joined(model, parts, [model.tokenizer.mask_id()] * (len(parts) - 1))
+    source, gaps = _joined(model, parts, [model.tokenizer.mask_id()] * (len(parts) - 1))
+    if limit < len(source):
+        raise SettingError(
+            f"tokens = {limit}: this model writes the text whole, and with one token for each gap that has "
+            f"{len(source)}",
+            remedy="Give more, or leave it out: then the context is the limit.",
+        )
+    read = _read(model, source, gaps)
+    if not all(read[1:-1]):
+        raise SettingError(
+            f"the text holds {marker!r} twice with nothing between",
+            remedy="Leave one of them out: what is written in its place is of any length.",
+        )
+    if sampling is None and count == 1:
+        sampling = Sampling(temperature=0)
     end = model.end_of_text
     prompts = [Prompt([end], derive_key(seed, number) >> 1, (end,), source) for number in range(count)]
-    written = [completion.text for completion in model.write(prompts, max_tokens, sampling, batch_rows)]
-    return [Filled(each, between(each, parts) or [""] * (len(parts) - 1), []) for each in written]
+    filled = []
+    for completion in model.write(prompts, limit, sampling, batch_rows):
+        # Not as it was said piece by piece: some tokenizers begin a text without the blank of its first word.
+        written = model.tokenizer.decode(completion.ids)
+        filled.append(Filled(written, between(written, read) or [""] * len(gaps), [], completion.ended))
+    return filled
+
+
+def _read(model: LanguageModel, source: Sequence[int], gaps: Sequence[int]) -> list[str]:
+    """What stands around the gaps of a source as the tokenizer says it, which may say it in small letters."""
+    read, begin = [], 0
+    for end in [*gaps, len(source)]:
+        # Behind what is before it: whether a part begins with a blank some tokenizers know by that alone.
+        read.append(model.tokenizer.decode(source[:end])[len(model.tokenizer.decode(source[:begin])) :])
+        begin = end + 1
+    return read
 
 
 def between(text: str, parts: Sequence[str]) -> list[str] | None:
     """What of a text stands between its parts, each found as early as can be; None where it is not so made.
 
+    Where a part stands more than once the earliest place need not be the one that was meant.
+
     >>> between("The old miller sold it.", ["The", " miller", "."])
     [' old', ' sold it']
+    >>> between("She met a sailor a week ago.", ["She met", " a", " ago."])
+    ['', ' sailor a week']
     >>> between("The old miller", ["A", "miller"])
     """
     first, *middle, last = parts

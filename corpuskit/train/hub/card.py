@@ -30,7 +30,8 @@ from corpuskit.train.hub.card_parts import (
     training_section,
 )
 from corpuskit.train.model.cost import parameter_count
-from corpuskit.train.model.transformer import ModelSettings
+from corpuskit.train.model.transformer import Kind, ModelSettings
+from corpuskit.train.settings.resolve import said_objective, usual_objective
 
 NAME = "README.md"
 _MARK = re.compile(rb"\n<!-- corpuskit card sha256:([0-9a-f]{64}) -->\n\Z")
@@ -188,10 +189,11 @@ def _origin(facts: Facts) -> str:
 
 
 def _use(facts: Facts) -> str:
-    kind = facts.document["model"].get("kind", "decoder")
+    kind: Kind = facts.document["model"].get("kind", "decoder")
+    objective = said_objective(facts.document) or usual_objective(kind)
     if facts.document["model"].get("classes"):
         lines = [f'corpuskit predict {facts.name} "..."']
-    elif kind == "encoder":
+    elif objective != "causal" and not facts.document.get("tuned"):
         lines = [f'corpuskit sample {facts.name} --fill "A text with a <mask> in it"']
     else:
         lines = [f'corpuskit sample {facts.name} --prompt "..."']

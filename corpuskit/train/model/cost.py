@@ -77,7 +77,8 @@ class Load:
         rows, positions: B and T of a micro-batch.
         source: S, of an encoder-decoder.
         predicted: positions of a row of which the logits are computed; all if None.
-        documents: packed rows are masked by document; on a CPU each block then keeps a mask of (B, T, T).
+        documents: packed rows are masked by document. On a CPU each block then keeps a mask of (B, T, T); an
+            encoder-decoder does on each device, and has one of (B, S, S) and one of (B, T, S) as well.
         accumulates: a step has several micro-batches, so that gradients stand while activations do.
         bf16: computed under autocast; weights, gradients and moments stay float32.
         checkpointing: blocks keep only what comes in, and compute the rest again in the backward pass.
@@ -222,7 +223,7 @@ def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:
             single += (queries + keys) * (2 if load.bf16 else 1)
     if s.dropout:
         numbers += 2 * s.width
-    if load.documents and load.device == "cpu":
+    if _is_masked(s, load):
         numbers += positions
     numbers += _score_memory(s, load, positions, positions)
     return (n * numbers + _FLOAT * single) * load.rows * positions
@@ -241,8 +242,15 @@ def _cross_memory(s: ModelSettings, load: Load) -> int:
         if s.qk_norm:
             numbers += queries
             of_source += keys
+    if _is_masked(s, load):
+        numbers += load.source
     numbers += _score_memory(s, load, load.positions, load.source)
     return load.rows * ((n * numbers + _FLOAT * single) * load.positions + n * of_source * load.source)
+
+
+def _is_masked(s: ModelSettings, load: Load) -> bool:
+    """Whether attention is given a mask: a kernel on a GPU takes documents by their ends, but of one side."""
+    return load.documents and (load.device == "cpu" or s.kind == "encoder-decoder")
 
 
 def _score_memory(s: ModelSettings, load: Load, queries: int, keys: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from corpuskit.errors import SettingError
 from corpuskit.train.model.transformer import Activation, Kind, ModelSettings, is_gated
 from corpuskit.train.settings import defaults as rules
-from corpuskit.train.settings.settings import ObjectiveName, TrainSettings
+from corpuskit.train.settings.settings import Learning, ObjectiveName, TrainSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     "nano": {"layers": 2, "width": 128, "heads": 4, "context": 64, "batch_rows": 4, "learning_rate": 4e-3},
@@ -214,7 +214,15 @@ def _refuse_contradictions(settings: TrainSettings) -> None:
         raise SettingError(
             "document_mask is not to be had with an encoder-decoder, which "
             f"objective = {settings.objective!r} trains here",
-            remedy="Leave document_mask out.",
+            remedy="Leave document_mask out."
+            + (" This objective keeps documents apart by itself." if settings.objective == "denoise" else ""),
+        )
+    # At its usual value it may stand in settings that were all written down.
+    if settings.span_density != Learning().span_density and settings.objective != "spans":
+        raise SettingError(
+            f"span_density = {settings.span_density:g} is for objective = 'spans' only, "
+            f"not {settings.objective!r}",
+            remedy="Leave it out." if settings.objective == "causal" else "Give mask_rate.",
         )
     if settings.goldfish and settings.objective != "causal":
         raise SettingError(

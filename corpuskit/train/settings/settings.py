@@ -78,7 +78,7 @@ class Learning(_Group):
             keeps documents apart in any case).
         goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
         mask_rate: share of the positions that "masked" predicts, of the tokens that "denoise" hides.
-        span_density: share of the tokens that "spans" takes out.
+        span_density: share of the tokens that "spans" takes out; no other objective reads it.
         span_length: mean length of a span that "spans" takes out or "denoise" hides, in tokens.
         mixture: weights of the corpus's sources, each of which then has its share of the run, whatever its
             share of the corpus; without it all is read equally often.
