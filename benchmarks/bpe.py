@@ -114,7 +114,8 @@ def agreement(ours: list[Any], theirs: list[Any], tool: str) -> str:
     said = "merges equal to ours" if alike else "OTHER MERGES THAN OURS"
     if tool == "gigabpe":
         more = len(theirs) - len(ours)
-        return f"trained on lines: {said} of the same lines, and {more} more: bytes unseen have no token"
+        given = "trained on lines of a file, read within its time"
+        return f"{given}: {said} of the same lines, and {more} more: bytes unseen have no token"
     return said
 
 

@@ -116,7 +116,12 @@ def build(options: Options) -> list[Row]:
         better="higher",
         input=large.told,
         note="the whole command, one worker, without the start of Python; MB of text",
-        notes={name: "the array alone, all in memory" for name in peers if "pydivsufsort" in name},
+        notes={
+            name: "the array alone, all in memory"
+            if "pydivsufsort" in name
+            else "its own command, from prepared tokens on, with the start of Python"
+            for name in peers
+        },
     )
     rows += compare(
         "index, size",

@@ -414,7 +414,10 @@ def count_word(text: str, word: str, most: int) -> int:
     """
 
 def lower_utf8(text: str) -> bytes:
-    """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
+    """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas.
+
+    For tests: what looks for stems has its own call of it.
+    """
 
 class Stems:
     """Stems of words in small letters, each of 3 bytes and more of UTF-8, without a line end."""

@@ -156,7 +156,7 @@ def steps(
                 proof.add(Proof(**record.facts["proof"]))
                 names += record.facts["spelled"]
         told: dict[str, Any] = {"lossy": vars(proof)} if pipeline.lossy else {}
-        told["spelled"] = sum(record.facts["spelled"] for record in records.counts) or names
+        told["spelled"] = names
         [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, told=told)])
         if pipeline.packing is not None:
             [records.packing] = yield Step(PACK, [_packing(pipeline, run, records.shards)])

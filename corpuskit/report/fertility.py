@@ -21,7 +21,7 @@ from corpuskit.documents.words import fold_words
 from corpuskit.errors import RunError
 from corpuskit.report.produced import original
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import SHARDS, text_of
+from corpuskit.run.layout import PLANTED, REPEATED, SHARDS, text_of
 from corpuskit.shards.reader import Shards
 
 _BATCH_BYTES = 2**22
@@ -246,6 +246,8 @@ def _pieces(run: Run, shards: Shards, split: str) -> Iterator[_Piece]:
             for row in batch.to_pylist():
                 part = row["part"]
                 if part not in documents:
+                    # Parts come in order, and each holds a file open: only what is planted stands among all.
+                    documents = {name: own for name, own in documents.items() if name in (PLANTED, REPEATED)}
                     documents[part] = _Documents(run, part)
                 language, raw = documents[part].find(row["id"])
                 text = raw[row["byte_start"] : row["byte_end"]].decode()

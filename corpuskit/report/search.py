@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import RunError, SettingError
-from corpuskit.report.trace import find_document, place_in_text
+from corpuskit.report.trace import find_document, place_in_text, token_ends
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
 from corpuskit.shards.ngrams.index import Hit, Matches, NgramIndex, SplitNgrams, open_index
@@ -216,10 +216,8 @@ class Searcher:
         lengths = np.zeros(len(ids), np.int64)
         for each in self._splits(split):
             lengths = np.maximum(lengths, each.matches([ids])[0].lengths)
-        sizes = np.array([0, *(len(character.encode()) for character in text)]).cumsum()
-        offsets = self.tokenizer.offsets(text)
-        starts = [int(sizes[start]) for start, _ in offsets]
-        ends = [int(sizes[end]) for _, end in offsets]
+        places = token_ends(self.tokenizer, text)
+        starts, ends = [start for start, _ in places], [end for _, end in places]
         pieces: list[Piece] = []
         for start in _apart(lengths, limit):
             stop = start + int(lengths[start])

@@ -137,7 +137,7 @@ def place_in_text(tokenizer: Tokenizer, text: str, row: dict[str, Any], token: i
     where other tokens come of it.
     """
     section = text.encode()[row["byte_start"] : row["byte_end"]].decode()
-    ends = _token_ends(tokenizer, section)
+    ends = token_ends(tokenizer, section)
     if len(ends) + 1 != row["token_end"] - row["token_start"]:
         raise RunError(
             f"{row['id']}: encodes into {len(ends)} tokens, the shard has"
@@ -149,7 +149,7 @@ def place_in_text(tokenizer: Tokenizer, text: str, row: dict[str, Any], token: i
     return row["byte_start"] + start, row["byte_start"] + end
 
 
-def _token_ends(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+def token_ends(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
     """First byte of each token of a text, and the one behind its last."""
     lengths = tokenizer.token_bytes(tokenizer.vocab_size)
     if lengths is not None:

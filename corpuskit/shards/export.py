@@ -84,8 +84,8 @@ def export_tokens(run: Path | str, out: Path | str, form: TokenForm = "nanogpt")
     shards, out = open_shards(run), Path(out)
     with making_folder(out, EXPORTED_DATA, SettingError) as folder:
         tokenizer = _copy_tokenizer(shards, folder)
-        write = _write_nanogpt if form == "nanogpt" else _write_datatrove
-        files = write(shards, folder, tokenizer)
+        nanogpt = form == "nanogpt"
+        files = _write_nanogpt(shards, folder) if nanogpt else _write_datatrove(shards, folder, tokenizer)
         splits = {name: shards.split(name).tokens for name in shards.splits}
         sequences = {name: shards.split(name).sequences for name in shards.splits}
         facts = {
@@ -135,7 +135,7 @@ def _copy_tokenizer(shards: Shards, folder: Path) -> str:
     return TOKENIZER_FILE
 
 
-def _write_nanogpt(shards: Shards, folder: Path, tokenizer: str) -> list[str]:
+def _write_nanogpt(shards: Shards, folder: Path) -> list[str]:
     files = []
     for split, infos in shards.splits.items():
         if not infos:

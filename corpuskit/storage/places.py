@@ -24,8 +24,8 @@ _PLAIN = "/:@!$&'()*+,;=~"
 """What is not percent-encoded in the path of a URI, beside letters, digits, ``-``, ``.`` and ``_``."""
 
 
-def _system(place: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a URI and the path within it."""
+def system_of(place: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a URI and the path within it. Raises InputError where none is known for it."""
     from pyarrow import ArrowException, fs
 
     try:
@@ -33,11 +33,6 @@ def _system(place: str) -> tuple[fs.FileSystem, str]:
     except (ArrowException, OSError) as error:
         raise InputError(f"{place}: {error}", remedy="Use file://, s3://, gs:// or hdfs://.") from None
     return system, path
-
-
-def system_of(place: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a URI and the path within it, for who asks it often. Raises InputError."""
-    return _system(place)
 
 
 def below(place: str, name: str) -> str:
@@ -59,7 +54,7 @@ def open_file(place: str) -> BinaryIO:
     """
     if not is_uri(place):
         return open(place, "rb")
-    system, path = _system(place)
+    system, path = system_of(place)
     return cast(BinaryIO, system.open_input_file(path))
 
 
@@ -74,7 +69,7 @@ def kind_of(place: str) -> Literal["file", "folder", ""]:
         return "file" if os.path.isfile(place) else "folder" if os.path.isdir(place) else ""
     from pyarrow.fs import FileType
 
-    system, path = _system(place)
+    system, path = system_of(place)
     try:
         kind = system.get_file_info(path).type
     except OSError as error:
@@ -90,7 +85,7 @@ def list_files(folder: str) -> tuple[list[str], list[str]]:
     """
     from pyarrow.fs import FileSelector
 
-    system, path = _system(folder)
+    system, path = system_of(folder)
     found = system.get_file_info(FileSelector(path, recursive=True))
     files, hidden = [], set[str]()
     for name in sorted(info.path[len(path) :].strip("/") for info in found if info.is_file):
@@ -173,7 +168,7 @@ def stamp(file: str | Path) -> tuple[int, ...]:
         InputError: no file system is known for such a URI.
     """
     if is_uri(str(file)):
-        system, path = _system(str(file))
+        system, path = system_of(str(file))
         info = system.get_file_info(path)
         if not info.is_file:
             raise FileNotFoundError(f"{file}: there is no such file")

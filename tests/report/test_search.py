@@ -130,6 +130,14 @@ def test_search_count_longest(searcher: Searcher) -> None:
     assert [piece.found.text for piece in longest.pieces[1:3]] == ["bana", "xyz"]
 
 
+def test_search_count_longest_within_a_character(searcher: Searcher) -> None:
+    """Tokens that are parts of a character stand at their own bytes, as those of occurrences do."""
+    assert len(searcher.tokenizer.encode("水na")) == 5
+    longest = searcher.longest("水na")
+    assert longest.starts == [0, 1, 2, 3, 4]
+    assert (longest.pieces[0].byte_start, longest.pieces[0].byte_end) == (3, 5)
+
+
 def test_a_word_is_counted_with_and_without_a_blank(tmp_path: Path) -> None:
     """Within a text it is another token than at its beginning: each is counted, and none twice."""
     texts = {str(n): f"river bank {'river ' * 5}" for n in range(30)}

@@ -415,7 +415,8 @@ def bucket(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     def system(place: str) -> tuple[fs.FileSystem, str]:
         return store, place.removeprefix("s3://bucket/")
 
-    monkeypatch.setattr(places, "_system", system)
+    for module in (places, folder_module):
+        monkeypatch.setattr(module, "system_of", system)
     return "s3://bucket/runs/sample"
 
 

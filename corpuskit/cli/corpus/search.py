@@ -48,7 +48,7 @@ def command(
 
     A text is found where it was cut into the same tokens, within one document. With a blank before it a word
     is mostly another token: such places are counted and listed apart. The first call builds an index of all
-    n-grams in RUN/index (3 bytes a token, 200 MB of memory for each of --workers), later ones take
+    n-grams in RUN/index (3 bytes a token, 300 MB of memory for each of --workers), later ones take
     milliseconds; where the shards have changed it is built anew.
 
     \b

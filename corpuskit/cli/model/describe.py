@@ -85,8 +85,9 @@ def render(facts: Mapping[str, Any]) -> str:
 
 def _shape(facts: Mapping[str, Any]) -> str:
     shape, preset = facts["shape"], facts["training"].get("settings", {}).get("size")
+    kind = shape.get("kind", "decoder")
     named = f"{preset}, a" if preset else "a"
-    words = f"{named} {shape.get('kind', 'decoder')} of {counted(shape.get('layers', 0), 'layer')}"
+    words = f"{named}{'n' if kind[0] == 'e' else ''} {kind} of {counted(shape.get('layers', 0), 'layer')}"
     words += f" {shape.get('width')} wide, {counted(shape.get('heads', 0), 'head')}"
     words += f", context {shape.get('context')}, vocabulary {shape.get('vocab_size', 0):,}"
     if facts["parameters"]:

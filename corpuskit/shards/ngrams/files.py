@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from corpuskit import _native
 from corpuskit.errors import ShardError
-from corpuskit.shards.format import ShardInfo, numpy_dtype, read_index
+from corpuskit.shards.format import REMEDY, ShardInfo, numpy_dtype, read_index
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import ATOMIC, TEMPORARY, atomic, remove_files, sha256_file
 from corpuskit.storage.lock import hold, written_by
@@ -145,7 +145,9 @@ def build_index(
     infos = [info for split in shards.splits.values() for info in split]
     names = [f"{info.name}{SUFFIX}" for info in infos]
     if wrong := [name for name in names if Path(name).name != name]:
-        raise ShardError(f"{shards.folder}: a shard is called {wrong[0]!r}, which is no name of a file")
+        raise ShardError(
+            f"{shards.folder}: a shard is called {wrong[0]!r}, which is no name of a file", remedy=REMEDY
+        )
 
     def on_taken(who: str) -> ShardError:
         return ShardError(f"{folder}: another process is writing it ({who})", remedy="Wait for it to end.")

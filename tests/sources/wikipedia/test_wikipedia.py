@@ -425,7 +425,7 @@ def test_dumps_by_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(Wikipedia(path=one)).rows == local.rows[:40]
 
     system = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
-    monkeypatch.setattr(places, "_system", lambda uri: (system, uri.removeprefix("s3://bucket/")))
+    monkeypatch.setattr(places, "system_of", lambda uri: (system, uri.removeprefix("s3://bucket/")))
     monkeypatch.setattr(dump, "stamp", lambda path: ())
     found = read(Wikipedia(path="s3://bucket/sub", include=("b.xml",)))
     assert list(found.texts) == ["wikipedia:dewiki:50"]
