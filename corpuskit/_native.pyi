@@ -313,6 +313,36 @@ class PretokenCounter:
     @property
     def bytes(self) -> int: ...
 
+class BpeEncoder:
+    """Encodes texts by a byte-level byte-pair encoding; see `corpuskit.tokenizer.engines.native`.
+
+    Args:
+        pattern, digits: how texts are cut, as for `PretokenCounter`.
+        byte_ids: (256,), the id of each byte.
+        left, right, ids: (merges,), what each merge joins and makes, in the order of their ranks.
+        whole, whole_ids: pretokens that have an id of their own whatever the merges say.
+
+    Raises:
+        ValueError: arrays of unequal size, and an id from 2**24 on.
+    """
+
+    def __init__(
+        self,
+        pattern: int,
+        digits: int,
+        byte_ids: NDArray[np.uint32],
+        left: NDArray[np.uint32],
+        right: NDArray[np.uint32],
+        ids: NDArray[np.uint32],
+        whole: Strings,
+        whole_ids: NDArray[np.uint32],
+    ) -> None: ...
+    def encode(self, texts: Strings) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Ids of all texts, one after the other, and where those of each end, (texts,)."""
+
+    def encode_strings(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """The same. Raises TypeError for what is no text, ValueError for half of a surrogate pair."""
+
 def pretoken_ends(pattern: int, text: bytes, digits: int = 0) -> NDArray[np.int64]:
     """Where each pretoken of a text in UTF-8 ends, in bytes."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -39,3 +41,9 @@ def from_engine(strings: _native.Strings) -> pa.LargeStringArray:
     """The engine's strings as an Arrow column, without a copy."""
     offsets, data = strings
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def from_bytes(strings: Sequence[bytes]) -> _native.Strings:
+    """Strings of bytes as the engine takes a column: offsets (strings + 1,) and bytes."""
+    offsets = np.cumsum([0, *map(len, strings)], dtype=np.int64)
+    return offsets, np.frombuffer(b"".join(strings), np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit import _native
+from corpuskit.documents.columns import from_bytes
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -24,6 +25,9 @@ def byte_alphabet() -> dict[str, int]:
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+_TABLE = str.maketrans(byte_alphabet())
 
 
 def is_byte_level(document: Mapping[str, Any]) -> bool:
@@ -51,8 +55,9 @@ class TokenBytes:
         """Those of a tokenizer.json, with ids by token; None where it is not byte-level."""
         if not is_byte_level(document):
             return None
-        table = str.maketrans(byte_alphabet())
-        return cls({number: _spelled(token, table) for token, number in vocabulary.items()})
+        spelled = ((number, token, byte_spelling(token)) for token, number in vocabulary.items())
+        # Added ones stand in the file as they are written.
+        return cls({number: token.encode() if raw is None else raw for number, token, raw in spelled})
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -66,14 +71,12 @@ class TokenBytes:
     @cached_property
     def _line(self) -> _native.Strings:
         """Bytes of all ids, as offsets and one line."""
-        spelled = [self.by_id.get(number, b"") for number in range(max(self.by_id, default=-1) + 1)]
-        offsets = np.cumsum([0, *map(len, spelled)], dtype=np.int64)
-        return offsets, np.frombuffer(b"".join(spelled), np.uint8)
+        return from_bytes([self.by_id.get(n, b"") for n in range(max(self.by_id, default=-1) + 1)])
 
 
-def _spelled(token: str, table: Mapping[int, int]) -> bytes:
-    """The bytes of a token; added ones stand in the file as they are written."""
+def byte_spelling(token: str) -> bytes | None:
+    """The bytes that a token of a byte-level vocabulary stands for; None where a character of it has none."""
     try:
-        return codecs.charmap_encode(token, "strict", table)[0]
+        return codecs.charmap_encode(token, "strict", _TABLE)[0]
     except UnicodeEncodeError:
-        return token.encode()
+        return None

@@ -1,6 +1,7 @@
-"""What turns texts into ids: ``fastokens`` where it gives the ids of ``tokenizers``, else ``tokenizers``.
+"""What turns texts into ids: a fast engine where it gives the ids of ``tokenizers``, else ``tokenizers``.
 
-``tokenizers`` is the judge. The first texts of a process are encoded by it; with them, and with some two
+The fast engine is this package's, or ``fastokens`` for what that cannot do. ``tokenizers`` is the judge: the
+first texts of a process are encoded by it; with them, and with some two
 thousand odd ones, the fast engine must give the same ids before it is used at all, and about one piece in a
 thousand, of a long one the beginning, is compared from then on. So what is made does not depend on the
 engine, only the time that it takes.
@@ -15,14 +16,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 import tokenizers
 
 from corpuskit.errors import EncodingError
 from corpuskit.tokenizer.cuts import safe_border
 from corpuskit.tokenizer.engines.engines import Engine, Fast, Flat, Reference
+from corpuskit.tokenizer.engines.native import Native
 from corpuskit.tokenizer.engines.verdicts import Verdict, Verdicts
 from corpuskit.tokenizer.odd_texts import odd_texts
 
@@ -38,12 +41,14 @@ _COMPARED_BEGINNING = 2**11
 _COMPARED_CHARACTERS = 2**17
 """Longer pieces are not compared: ``tokenizers`` takes hundreds of times their size, and its time."""
 
-# Alone, `tokenizers` holds some 100 times the text; the fast engine ten times, and wants long calls.
+# Alone, `tokenizers` holds some 100 times the text; the fast ones ten times at most, and want long calls.
 _REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**20
 
 _KEPT = 2
 """Engines of so many tokenizers stay in a process: what is dropped of `fastokens` it does not give back."""
 
+
+_Texts: TypeAlias = Sequence[str] | pa.Array
 
 _Sample = list[tuple[Sequence[str], Flat]]
 """Texts with the ids that one engine gave."""
@@ -146,8 +151,8 @@ class Encoder:
         self.compared += sum(len(texts) for texts, _ in fresh)
         return wrong
 
-    def encode(self, texts: Sequence[str]) -> Flat:
-        """The ids of texts.
+    def encode(self, texts: _Texts) -> Flat:
+        """The ids of texts, or of a column of strings.
 
         Raises TypeError or UnicodeEncodeError for what is no Unicode text, EncodingError where the fast
         engine is found to differ after all: what it gave before is in doubt. Called again, the reference
@@ -156,7 +161,7 @@ class Encoder:
         fast = self._fast
         if fast is not None:
             try:
-                found = fast.encode(texts)
+                found = _encode(fast, texts)
             except ValueError as error:
                 if isinstance(error, UnicodeEncodeError):
                     raise
@@ -166,13 +171,13 @@ class Encoder:
                     self._keep(texts, found)
             self._compare(texts, found)
             return found
-        found = self._reference.encode(texts)
+        found = _encode(self._reference, texts)
         if not self.why:
             with self._lock:
                 self._learn(texts, found)
         return found
 
-    def _learn(self, texts: Sequence[str], found: Flat) -> None:
+    def _learn(self, texts: _Texts, found: Flat) -> None:
         """Keep the first texts and their ids, and judge the fast engine by them when they are enough."""
         if self._fast is not None or self.why:
             return  # Another thread was first.
@@ -184,19 +189,19 @@ class Encoder:
                 self._verdicts.record(Verdict(self.why))
                 self._judges = False
 
-    def _keep(self, texts: Sequence[str], found: Flat) -> None:
+    def _keep(self, texts: _Texts, found: Flat) -> None:
         """Keep texts and their ids until they are enough to judge by."""
-        count = 0
-        while count < len(texts) and self._sampled < SAMPLE_BYTES:
-            self._sampled += len(texts[count])
-            count += 1
-        if count:
-            self._sample.append((texts[:count], found.first(count)))
+        kept = list[str]()
+        while len(kept) < len(texts) and self._sampled < SAMPLE_BYTES:
+            kept.append(_text(texts, len(kept)))
+            self._sampled += len(kept[-1])
+        if kept:
+            self._sample.append((kept, found.first(len(kept))))
 
     def _begin_fast(self, sample: _Sample | None = None) -> None:
-        """Use the fast engine, if it is there and gives the ids of a sample; without one it is not judged."""
+        """Use a fast engine, if it is there and gives the ids of a sample; without one it is not judged."""
         try:
-            fast = Fast(self.document, self.vocab_size)
+            fast = self._fast_engine()
         except ImportError:
             self.use_reference("fastokens is not installed")
             return
@@ -211,6 +216,13 @@ class Encoder:
         else:
             self._fast, self.compared = fast, sum(len(texts) for texts, _ in sample or ())
 
+    def _fast_engine(self) -> Engine:
+        """This package's, or else ``fastokens``, which knows more patterns and other kinds of model."""
+        try:
+            return Native(self.document)
+        except (ValueError, KeyError):
+            return Fast(self.document, self.vocab_size)
+
     def _wrong(self, fast: Engine, judge: Engine, found: Iterable[_Found], *, odd: bool = True) -> str | None:
         """What the fast engine does otherwise than the judge: of texts given, and of the odd ones."""
         spelled = [token["content"] for token in self.document.get("added_tokens", [])][:64]
@@ -223,26 +235,26 @@ class Encoder:
             return _cannot(error)
         return None
 
-    def _compare(self, texts: Sequence[str], found: Flat) -> None:
+    def _compare(self, texts: _Texts, found: Flat) -> None:
         """Encode one piece in `COMPARED_EVERY` by the reference too."""
         self._due -= len(texts)
         if self._due > 0:
             return
         # Its place in the batch: the one that is due, or the next that is not too long.
         first = max(0, len(texts) - 1 + self._due)
-        index = next((i for i in range(first, len(texts)) if len(texts[i]) <= _COMPARED_CHARACTERS), None)
-        if index is None:
+        candidates = ((i, _text(texts, i)) for i in range(first, len(texts)))
+        chosen = next((one for one in candidates if len(one[1]) <= _COMPARED_CHARACTERS), None)
+        if chosen is None:
             return
         self._due = COMPARED_EVERY
         self.compared += 1
-        text, ids = texts[index], found.of(index)
+        index, whole = chosen
+        text, ids = whole, found.of(index)
         if self._border is not None and (cut := self._border.search(text, _COMPARED_BEGINNING)):
             text = text[: cut.start()]
         expected = self._reference.encode([text]).ids
-        if not np.array_equal(expected, ids[: len(expected)] if len(text) < len(texts[index]) else ids):
-            raise self._differs(
-                f"{self.name} encodes {texts[index][:40]!r}... otherwise than {Reference.name}"
-            )
+        if not np.array_equal(expected, ids[: len(expected)] if len(text) < len(whole) else ids):
+            raise self._differs(f"{self.name} encodes {whole[:40]!r}... otherwise than {Reference.name}")
 
     def _differs(self, wrong: str) -> EncodingError:
         """Let nobody use the fast engine any more, and say why."""
@@ -253,6 +265,16 @@ class Encoder:
             f"{wrong}: what it has encoded in this process is in doubt",
             remedy=f"Call again: {Reference.name} encodes from now on. And report it.",
         )
+
+
+def _encode(engine: Engine, texts: _Texts) -> Flat:
+    if not isinstance(texts, pa.Array):
+        return engine.encode(texts)
+    return engine.encode_column(texts) if isinstance(engine, Native) else engine.encode(texts.to_pylist())
+
+
+def _text(texts: _Texts, index: int) -> str:
+    return str(texts[index].as_py() if isinstance(texts, pa.Array) else texts[index])
 
 
 def _cannot(error: Exception) -> str:

@@ -251,7 +251,7 @@ class Tokenizer:
     def encode(self, texts: str | Iterable[str]) -> list[int] | Iterator[npt.NDArray[np.uint32]]:
         """The ids of a text, or of each of many in turn, without any special token.
 
-        Long calls are encoded by ``fastokens`` where it gives the ids of ``tokenizers``: see `encoding`.
+        Long calls are encoded by a fast engine where it gives the ids of ``tokenizers``: see `encoding`.
 
         Raises SettingError for a text that is no Unicode, EncodingError where the two are found to differ
         after all.
@@ -291,11 +291,11 @@ class Tokenizer:
         """The same of a column of strings, of which some are taken out of it at a time."""
         encoder = self.encoder
         for start, stop in runs_of(byte_lengths(texts), lambda: encoder.batch_bytes):
-            run = texts.slice(start, stop - start).to_pylist()
+            run = texts.slice(start, stop - start)
             if len(run) > 1:
                 yield encoder.encode(run)
             else:  # It may be long.
-                yield from self.encode_flat(run)
+                yield from self.encode_flat(run.to_pylist())
 
     def _encoded(self, cut: Iterable[Piece]) -> Iterator[Flat]:
         encoder = self.encoder

@@ -10,6 +10,7 @@
 
 #include "bindings/convert.hpp"
 #include "engine/bpe/count.hpp"
+#include "engine/bpe/encode.hpp"
 #include "engine/bpe/lines.hpp"
 #include "engine/bpe/train.hpp"
 #include "engine/text/wide.hpp"
@@ -64,27 +65,44 @@ void add_texts(PretokenCounter& counter, const StringArrays& texts) {
     counter.add(text_column);
 }
 
-/// The texts as Python holds them: what is not ASCII is put into UTF-8 without its lock.
-void add_strings(PretokenCounter& counter, const nb::list& texts) {
-    const nb::tuple held(texts);  // A list may be changed by others meanwhile.
-    std::vector<WideText> wide;
-    wide.reserve(held.size());
-    for (const nb::handle text : held) {
-        PyObject* object = text.ptr();
-        if (!PyUnicode_Check(object)) throw nb::type_error("a text is of another type than str");
+/// Texts as Python holds them, to be read without its lock.
+class PythonTexts {
+  public:
+    explicit PythonTexts(const nb::list& texts) : held_(texts) {
+        wide_.reserve(held_.size());
+        for (const nb::handle text : held_) {
+            PyObject* object = text.ptr();
+            if (!PyUnicode_Check(object))
+                throw nb::type_error("a text is of another type than str");
 #if PY_VERSION_HEX < 0x030C0000
-        if (PyUnicode_READY(object) != 0) throw nb::python_error();
+            if (PyUnicode_READY(object) != 0) throw nb::python_error();
 #endif
-        const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
-        const int width = PyUnicode_IS_ASCII(object) ? 0 : static_cast<int>(PyUnicode_KIND(object));
-        wide.push_back({PyUnicode_DATA(object), size, width});
+            const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
+            const int width =
+                PyUnicode_IS_ASCII(object) ? 0 : static_cast<int>(PyUnicode_KIND(object));
+            wide_.push_back({PyUnicode_DATA(object), size, width});
+        }
     }
+
+    /// Gives each text in UTF-8, as it is where it is ASCII.
+    template <typename Take>
+    void each(Take take) const {
+        Utf8Writer writer;
+        for (const WideText& text : wide_) {
+            if (text.width > 0) take(writer.write(text));
+            else take(std::string_view(static_cast<const char*>(text.points), text.size));
+        }
+    }
+
+  private:
+    nb::tuple held_;  // A list may be changed by others meanwhile.
+    std::vector<WideText> wide_;
+};
+
+void add_strings(PretokenCounter& counter, const nb::list& texts) {
+    const PythonTexts given(texts);
     nb::gil_scoped_release release;
-    Utf8Writer writer;
-    for (const WideText& text : wide) {
-        if (text.width > 0) counter.add(writer.write(text));
-        else counter.add(std::string_view(static_cast<const char*>(text.points), text.size));
-    }
+    given.each([&](std::string_view text) { counter.add(text); });
 }
 
 void add_counted(PretokenCounter& counter, const StringArrays& words,
@@ -112,12 +130,60 @@ nb::object pretoken_ends(int pattern, const nb::bytes& text, int digits) {
     const Cut chosen = cut_of(pattern, digits);
     const std::string_view whole(text.c_str(), text.size());
     std::vector<std::int64_t> ends;
-    for (std::size_t at = 0; at < whole.size();) {
-        at = pretoken_end(chosen, whole, at);
-        ends.push_back(static_cast<std::int64_t>(at));
+    std::array<std::size_t, 1024> some;
+    for (std::size_t at = 0; at < whole.size(); at = static_cast<std::size_t>(ends.back())) {
+        const std::size_t found =
+            corpuskit::pretoken_ends(chosen, whole, at, some.data(), some.size());
+        ends.insert(ends.end(), some.begin(), some.begin() + found);
     }
     const std::size_t n = ends.size();
     return nb::cast(own<std::int64_t>(std::move(ends), n));
+}
+
+void make_encoder(BpeEncoder* encoder, int pattern, int digits,
+                  const Input<std::uint32_t>& byte_ids, const Input<std::uint32_t>& left,
+                  const Input<std::uint32_t>& right, const Input<std::uint32_t>& ids,
+                  const StringArrays& whole, const Input<std::uint32_t>& whole_ids) {
+    if (byte_ids.size() != 256) throw nb::value_error("byte_ids: one for each of 256 bytes");
+    const auto copy = [](const Input<std::uint32_t>& array) {
+        return std::vector<std::uint32_t>(array.data(), array.data() + array.size());
+    };
+    const Column whole_column = column("whole", whole);
+    check_column(whole_column);
+    BpeModel model{{}, copy(left), copy(right), copy(ids), {}, copy(whole_ids)};
+    std::copy_n(byte_ids.data(), 256, model.byte_ids.begin());
+    for (std::size_t i = 0; i < whole_column.size; ++i) model.whole.add(whole_column[i]);
+    new (encoder) BpeEncoder(cut_of(pattern, digits), model);
+}
+
+nb::tuple encoded(Encoded&& found) {
+    const auto free = [](void* p) noexcept { delete[] static_cast<std::uint32_t*>(p); };
+    nb::capsule owner(found.ids.get(), free);
+    nb::ndarray<nb::numpy, std::uint32_t> ids(found.ids.release(), {found.size}, owner);
+    const std::size_t n = found.ends.size();
+    return nb::make_tuple(ids, own<std::int64_t>(std::move(found.ends), n));
+}
+
+nb::tuple encode_texts(const BpeEncoder& encoder, const StringArrays& texts) {
+    const Column text_column = column("texts", texts);
+    Encoded found;
+    {
+        nb::gil_scoped_release release;
+        found = encoder.encode(text_column);
+    }
+    return encoded(std::move(found));
+}
+
+nb::tuple encode_strings(const BpeEncoder& encoder, const nb::list& texts) {
+    const PythonTexts given(texts);
+    Encoded found;
+    {
+        nb::gil_scoped_release release;
+        Strings copied;
+        given.each([&](std::string_view text) { copied.add(text); });
+        found = encoder.encode(copied.column());
+    }
+    return encoded(std::move(found));
 }
 
 Sequences sequences_of(const Input<std::uint32_t>& ids, const Input<std::int64_t>& ends) {
@@ -181,6 +247,12 @@ void bind_bpe(nb::module_& module) {
         .def("take_from", &take_from, nb::arg("other"))
         .def_prop_ro("size", &PretokenCounter::size)
         .def_prop_ro("bytes", &PretokenCounter::bytes);
+    nb::class_<BpeEncoder>(module, "BpeEncoder")
+        .def("__init__", &make_encoder, nb::arg("pattern"), nb::arg("digits"), nb::arg("byte_ids"),
+             nb::arg("left"), nb::arg("right"), nb::arg("ids"), nb::arg("whole"),
+             nb::arg("whole_ids"))
+        .def("encode", &encode_texts, nb::arg("texts"))
+        .def("encode_strings", &encode_strings, nb::arg("texts"));
     module.def("pretoken_ends", &pretoken_ends, nb::arg("pattern"), nb::arg("text"),
                nb::arg("digits") = 0);
     module.def("token_line", &token_line_of, nb::arg("ids"), nb::arg("ends"),

@@ -1,12 +1,14 @@
 // Replays texts through what cuts, counts and merges pretokens, for builds with sanitizers.
 //
-// Pretokens must cover each text whole with no more digits together than are asked for, counts must
-// add up and be joined alike, and the merges must be what counting all pairs anew for each merge
-// says, also where fewer are asked for than there are words, so that rare pairs are left out. Bytes
-// as ids must come back from lines of tokens, and texts from characters of any width. With
-// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That pretokens and merges are
-// Hugging Face's is shown in Python (tests/tokenizer/).
+// Pretokens must cover each text whole with no more digits together than are asked for, and be the
+// same wherever blocks of a text begin, counts must add up and be joined alike, and the merges must
+// be what counting all pairs anew for each merge says, also where fewer are asked for than there
+// are words, so that rare pairs are left out. Texts must be encoded to the ids that doing one merge
+// after the other gives. Bytes as ids must come back from lines of tokens, and texts from
+// characters of any width. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That
+// pretokens, merges and ids are Hugging Face's is shown in Python (tests/tokenizer/).
 #include <algorithm>
+#include <array>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -16,6 +18,7 @@
 
 #include "driver.hpp"
 #include "engine/bpe/count.hpp"
+#include "engine/bpe/encode.hpp"
 #include "engine/bpe/lines.hpp"
 #include "engine/bpe/train.hpp"
 #include "engine/text/utf8.hpp"
@@ -37,9 +40,12 @@ int most_digits(std::string_view piece) {
 
 PretokenCounts counted(const std::string& text, const Cut& cut) {
     std::size_t pieces = 0;
+    std::vector<std::size_t> ends(text.size());
+    ends.resize(pretoken_ends(cut, text, 0, ends.data(), ends.size()));
     for (std::size_t at = 0; at < text.size(); ++pieces) {
         const std::size_t end = pretoken_end(cut, text, at);
         if (end <= at || end > text.size()) fail("a pretoken ends outside of the text");
+        if (pieces >= ends.size() || ends[pieces] != end) fail("a pretoken ends elsewhere, alone");
         if (cut.digits > 0 && most_digits(std::string_view(text).substr(at, end - at)) > cut.digits)
             fail("more digits stand together than were asked for");
         at = end;
@@ -62,6 +68,13 @@ PretokenCounts counted(const std::string& text, const Cut& cut) {
     for (std::size_t i = 1; i < words.size; ++i)
         if (words[i - 1] >= words[i]) fail("words are not in the order of their bytes");
     return found;
+}
+
+/// Each byte's own number.
+std::array<std::uint32_t, 256> byte_ids() {
+    std::array<std::uint32_t, 256> ids;
+    for (std::uint32_t byte = 0; byte < 256; ++byte) ids[byte] = byte;
+    return ids;
 }
 
 /// Merges by counting all pairs for each.
@@ -99,12 +112,57 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCoun
     return merges;
 }
 
+/// A model of single bytes and merges; one pretoken is a token whatever they say.
+BpeModel model_of(const BpeMerges& merges, std::string_view whole) {
+    BpeModel model{byte_ids(), merges.left, merges.right, merges.ids, {}, {}};
+    if (!whole.empty()) model.whole.add(whole), model.whole_ids.push_back(1 << 20);
+    return model;
+}
+
+/// The ids of a pretoken: the merge of least rank is done where it first stands, as long as there
+/// is one.
+std::vector<std::uint32_t> merged(const BpeModel& model, std::string_view word) {
+    if (model.whole_ids.size() == 1 && model.whole.bytes == word) return model.whole_ids;
+    std::vector<std::uint32_t> ids;
+    for (const char c : word) ids.push_back(static_cast<unsigned char>(c));
+    for (;;) {
+        std::size_t best = model.ids.size(), place = 0;
+        for (std::size_t at = 0; at + 1 < ids.size(); ++at)
+            for (std::size_t rank = 0; rank < best; ++rank)
+                if (model.left[rank] == ids[at] && model.right[rank] == ids[at + 1])
+                    best = rank, place = at;
+        if (best == model.ids.size()) return ids;
+        ids[place] = model.ids[best];
+        ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(place) + 1);
+    }
+}
+
+/// Twice, so that words are kept, and with an empty text between.
+void encode(const std::string& text, const Cut& cut, const BpeModel& model) {
+    std::vector<std::uint32_t> once;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = pretoken_end(cut, text, at);
+        const auto ids = merged(model, std::string_view(text).substr(at, end - at));
+        once.insert(once.end(), ids.begin(), ids.end());
+        at = end;
+    }
+    std::vector<std::uint32_t> expected = once;
+    expected.insert(expected.end(), once.begin(), once.end());
+    const auto n = static_cast<std::int64_t>(once.size());
+    Strings texts;
+    texts.add(text), texts.add(""), texts.add(text);
+    const Encoded found = BpeEncoder(cut, model).encode(texts.column());
+    if (found.ends != std::vector<std::int64_t>{n, n, 2 * n}) fail("a text ends at another id");
+    const std::uint32_t* ids = found.ids.get();
+    if (!std::equal(expected.begin(), expected.end(), ids, ids + found.size))
+        fail("other ids than by one merge after the other");
+}
+
 void learn(const PretokenCounts& counts, std::uint32_t most, bool by_force_too) {
     // With more ids than 16 bits hold, the cells are wider; tables for so many take their time.
     for (const std::uint32_t first : {256u, 70000u}) {
         if (first > 256 && most != kMerges) continue;
-        BpeSettings settings{{}, first, most, 3, {}};
-        for (std::uint32_t byte = 0; byte < 256; ++byte) settings.byte_ids[byte] = byte;
+        const BpeSettings settings{byte_ids(), first, most, 3, {}};
         const BpeMerges merges = train_bpe(counts.words.column(), counts.counts.data(), settings,
                                            [](std::size_t) { return true; });
         if (!by_force_too || first != 256) continue;
@@ -202,6 +260,15 @@ void replay(const std::string& text) {
             if (digits != 0 || cut.pattern != Pattern::kLlama3) continue;
             for (const std::uint32_t most : {3u, kMerges})
                 learn(counts, most, text.size() <= kMostBytes);
+            if (text.size() > kMostBytes) continue;
+            const BpeSettings settings{byte_ids(), 256, kMerges, 1, {}};
+            const BpeMerges merges = train_bpe(counts.words.column(), counts.counts.data(),
+                                               settings, [](std::size_t) { return true; });
+            for (const std::string_view whole : {std::string_view(), std::string_view(" the")})
+                encode(text, cut, model_of(merges, whole));
+            // One pretoken, however long.
+            encode(std::string(text.size() % 200, 'a') + std::string(text.size() % 7, 'b'), cut,
+                   model_of(merges, {}));
         }
     }
 }

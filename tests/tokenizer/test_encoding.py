@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tokenizers
 from hypothesis import given, settings
@@ -24,7 +26,8 @@ from corpuskit.build.build import build_corpus
 from corpuskit.errors import EncodingError, SettingError
 from corpuskit.tokenizer import encoding
 from corpuskit.tokenizer.encoding import Encoder
-from corpuskit.tokenizer.engines.engines import Fast, Flat, Reference
+from corpuskit.tokenizer.engines.engines import Engine, Fast, Flat, Reference
+from corpuskit.tokenizer.engines.native import Native
 from corpuskit.tokenizer.odd_texts import odd_texts
 from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -78,32 +81,34 @@ def reference_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]
     return [model.encode(text, add_special_tokens=False).ids for text in texts]
 
 
-@cache
-def fast(tokenizer: Tokenizer) -> Fast:
+@pytest.fixture(scope="module", params=["native", "fastokens"])
+def fast(request: pytest.FixtureRequest, tokenizer: Tokenizer) -> Engine:
+    if request.param == "native":
+        return Native(tokenizer._document)
     return Fast(tokenizer._document, tokenizer.vocab_size)
 
 
-def test_odd_texts_are_encoded_alike(tokenizer: Tokenizer) -> None:
+def test_odd_texts_are_encoded_alike(tokenizer: Tokenizer, fast: Engine) -> None:
     texts = odd_texts([END_OF_TEXT, "<|pad|>"])
     assert len(texts) == 2000
     assert texts == odd_texts([END_OF_TEXT, "<|pad|>"])
-    found = fast(tokenizer).encode(texts)
+    found = fast.encode(texts)
     assert [found.of(i).tolist() for i in range(2000)] == reference_ids(tokenizer, texts)
 
 
 @given(st.lists(st.text(max_size=60), max_size=4))
 @settings(deadline=None, max_examples=100)
-def test_random_texts_are_encoded_alike(tokenizer: Tokenizer, texts: list[str]) -> None:
-    found = fast(tokenizer).encode(texts)
+def test_random_texts_are_encoded_alike(tokenizer: Tokenizer, fast: Engine, texts: list[str]) -> None:
+    found = fast.encode(texts)
     assert [found.of(i).tolist() for i in range(len(texts))] == reference_ids(tokenizer, texts)
 
 
-def test_real_text_is_encoded_alike(corpora: Path, tokenizer: Tokenizer) -> None:
+def test_real_text_is_encoded_alike(corpora: Path, tokenizer: Tokenizer, fast: Engine) -> None:
     import gzip
 
     files = sorted((corpora / "gutenberg").rglob("*.txt.gz"))[::25]
     texts = [gzip.decompress(file.read_bytes()).decode("utf-8", "replace")[:60_000] for file in files]
-    found = fast(tokenizer).encode(texts)
+    found = fast.encode(texts)
     assert [found.of(i).tolist() for i in range(len(texts))] == reference_ids(tokenizer, texts)
 
 
@@ -111,7 +116,7 @@ def test_the_fast_engine_takes_over_behind_the_sample(tokenizer: Tokenizer) -> N
     texts = [text_of(3000), "", text_of(300_000), END_OF_TEXT, text_of(100)]
     assert [ids.tolist() for ids in tokenizer.encode(texts)] == reference_ids(tokenizer, texts)
     encoder = tokenizer.encoder
-    assert (encoder.name, encoder.why) == ("fastokens 0.3.5", "")
+    assert (encoder.name, encoder.why) == (Native.name, "")
     assert encoder.compared > 0
     # Of another object for the same file it is the same.
     again = Tokenizer(tokenizers.Tokenizer.from_str(tokenizer.data.decode()), tokenizer.data, 0)
@@ -148,13 +153,16 @@ def test_lots_are_not_drawn_by_it() -> None:
     assert np.array_equal(Fast(trained, 500).encode([text_of(5000)]).ids, without.ids)
 
 
-def test_without_it_the_reference_encodes(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fastokens", None)
-    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+def test_what_it_cannot_do_is_left_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern of one's own is for fastokens, and where that is not installed for the reference."""
+    tokenizer = Tokenizer.train([text_of(9000)], 500, pattern=r"\w+|\W")
     texts = [text_of(9000), "x"]
-    assert encoder.encode(texts).of(0).tolist() == reference_ids(tokenizer, texts)[0]
-    assert (encoder.name, encoder.why) == (Reference.name, "fastokens is not installed")
-    assert encoder.encode(texts).of(1).tolist() == reference_ids(tokenizer, texts)[1]
+    for name, why in (("fastokens 0.3.5", ""), (Reference.name, "fastokens is not installed")):
+        encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+        assert encoder.encode(texts).of(0).tolist() == reference_ids(tokenizer, texts)[0]
+        assert (encoder.name, encoder.why) == (name, why)
+        assert encoder.encode(texts).of(1).tolist() == reference_ids(tokenizer, texts)[1]
+        monkeypatch.setitem(sys.modules, "fastokens", None)
 
 
 def test_what_it_cannot_do_is_left_to_the_reference() -> None:
@@ -166,22 +174,106 @@ def test_what_it_cannot_do_is_left_to_the_reference() -> None:
     assert encoder.why.startswith("fastokens cannot do this tokenizer: ")
 
 
-def test_tokens_that_it_would_read_for_minutes_are_left_to_the_reference() -> None:
+def test_long_tokens_take_no_time() -> None:
+    """Of a token of 40,000 characters; fastokens would read it for minutes."""
     tokenizer = Tokenizer.train(["the mill " + "\u6f22" * 40_000] * 3, 500)
     started = time.process_time()
     texts = [text_of(9000), "\u6f22" * 5000]
     assert [ids.tolist() for ids in tokenizer.encode(texts)] == reference_ids(tokenizer, texts)
     list(tokenizer.encode([text_of(9000)] * 3))
-    assert tokenizer.encoder.name == Reference.name
-    assert tokenizer.encoder.why.startswith("fastokens cannot do this tokenizer: a token of ")
+    assert tokenizer.encoder.name == Native.name
+    with pytest.raises(ValueError, match="a token of "):
+        Fast(tokenizer._document, tokenizer.vocab_size)
     assert time.process_time() - started < 20
 
 
-class Wrong(Fast):
+def changed(tokenizer: Tokenizer, change: Callable[[dict[str, Any]], None]) -> tuple[Native, Any]:
+    """The engine and the reference of a tokenizer.json that was changed."""
+    document = json.loads(tokenizer.data)
+    change(document)
+    return Native(document), tokenizers.Tokenizer.from_str(json.dumps(document))
+
+
+def same_ids(native: Native, model: Any, texts: Sequence[str]) -> None:
+    model.encode_special_tokens = True
+    expected = [model.encode(text, add_special_tokens=False).ids for text in texts]
+    for found in (native.encode(texts), native.encode(texts), native.encode_column(pa.array(texts))):
+        assert [found.of(i).tolist() for i in range(len(texts))] == expected
+
+
+def test_a_pretoken_that_is_a_token_needs_no_merges() -> None:
+    """Llama 3's own file says so: some of its tokens no merges lead to."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["model"]["ignore_merges"] = True
+        document["model"]["vocab"] |= {"\u0120xyzzy": 500, "\u0120the\u0120x": 501, "\u6c34": 502}
+
+    native, model = changed(Tokenizer.train([text_of(9000)], 500), change)
+    texts = ["a xyzzy the x\u6c34 xyzzyx", text_of(3000)]
+    same_ids(native, model, texts)
+    assert 500 in native.encode(texts).ids
+    assert 501 not in native.encode(texts).ids
+
+
+def test_ids_may_be_any_and_merges_in_any_form() -> None:
+    def change(document: dict[str, Any]) -> None:
+        model = document["model"]
+        model["vocab"] = {token: 7 * number + 100_000 for token, number in model["vocab"].items()}
+        document["added_tokens"] = []
+        merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+        model["merges"] = [*merges[:50], merges[3], merges[0], *merges[50:]]  # The later rank counts.
+
+    same_ids(*changed(Tokenizer.train([text_of(9000)], 700), change), [text_of(5000)])
+
+
+@pytest.mark.parametrize("name", ["dropout", "continuing_subword_prefix", "byte_fallback", "many ids"])
+def test_other_models_it_refuses(name: str) -> None:
+    def change(document: dict[str, Any]) -> None:
+        if name == "many ids":
+            document["model"]["vocab"]["a"] = 2**24
+        else:
+            document["model"][name] = {"dropout": 0.1, "byte_fallback": True}.get(name, "##")
+
+    with pytest.raises(ValueError, match=r"byte-pair encoding of bytes|an id is 2\^24 or more"):
+        changed(Tokenizer.train([text_of(9000)], 500), change)
+
+
+def test_what_is_no_text_it_refuses(tokenizer: Tokenizer) -> None:
+    native = Native(tokenizer._document)
+    with pytest.raises(TypeError):
+        native.encode(["fine", 3])  # type: ignore[list-item]
+    with pytest.raises(UnicodeEncodeError):
+        native.encode(["fine", "a\ud800"])
+    assert [len(part) for part in native.encode([])] == [0, 0]
+    assert native.encode(["", ""]).ends.tolist() == [0, 0]
+
+
+def test_threads_encode_at_once(tokenizer: Tokenizer) -> None:
+    native = Native(tokenizer._document)
+    texts = [text_of(20_000 + n) for n in range(8)]
+    expected = native.encode(texts).ids.tolist()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: native.encode(texts).ids.tolist(), range(12)))
+    assert all(ids == expected for ids in found)
+
+
+def test_long_pretokens_have_the_ids_of_the_reference(tokenizer: Tokenizer) -> None:
+    """Around the sizes at which another way of merging begins, and far beyond."""
+    words = ("the", "\u6f22\u5b57\u0928", "aab")
+    texts = [(word * 70)[:size] for word in words for size in (*range(14, 18), *range(60, 70), 200)]
+    texts.append("the" * 30_000)
+    found = Native(tokenizer._document).encode(texts)
+    assert [found.of(i).tolist() for i in range(len(texts))] == reference_ids(tokenizer, texts)
+
+
+class Wrong(Native):
     """Wrong about every text that holds a mark, from some call on."""
 
     calls = 0
     right_for = 0
+
+    def encode_column(self, texts: pa.Array) -> Flat:
+        return self.encode(texts.to_pylist())
 
     def encode(self, texts: Sequence[str]) -> Flat:
         found = super().encode(texts)
@@ -193,7 +285,7 @@ class Wrong(Fast):
 
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch) -> type[Wrong]:
-    monkeypatch.setattr(encoding, "Fast", Wrong)
+    monkeypatch.setattr(encoding, "Native", Wrong)
     monkeypatch.setattr(encoding, "COMPARED_EVERY", 3)
     Wrong.calls, Wrong.right_for = 0, 0
     return Wrong
@@ -203,7 +295,7 @@ def test_one_that_differs_is_not_used(tokenizer: Tokenizer, wrong: type[Wrong]) 
     encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
     texts = [f"\u00a7 {text_of(9000)}"]
     encoder.encode(texts)
-    assert encoder.why.startswith('fastokens 0.3.5 encodes "\u00a7 the0 mill563')
+    assert encoder.why.startswith(f'{Native.name} encodes "\u00a7 the0 mill563')
     assert encoder.why.endswith("otherwise than tokenizers 0.23.3")
     assert encoder.encode(texts).ids.tolist() == reference_ids(tokenizer, texts)[0]
 
@@ -213,7 +305,7 @@ def test_one_that_differs_later_is_an_error_and_then_the_reference(
 ) -> None:
     encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
     encoder.encode([text_of(9000)])
-    assert encoder.name == "fastokens 0.3.5"
+    assert encoder.name == Native.name
     with pytest.raises(EncodingError, match="otherwise than tokenizers") as caught:
         encoder.encode(["one", "two", "\u00a7 one"])
     assert "Call again: tokenizers 0.23.3 encodes from now on" in caught.value.remedy
@@ -274,11 +366,11 @@ def test_a_part_that_was_encoded_otherwise_is_encoded_again(
     assert told.endswith("otherwise than tokenizers 0.23.3: texts are encoded by tokenizers 0.23.3")
     assert [line["encoder"] for line in logged(tmp_path / "caught")] == ["tokenizers 0.23.3"]
     monkeypatch.setattr(encoding, "_ENCODERS", type(encoding._ENCODERS)())
-    monkeypatch.setattr(encoding, "Fast", Fast)
+    monkeypatch.setattr(encoding, "Native", Native)
     fine = build_corpus(steps, tmp_path / "fine")
     assert [w for w in fine.warnings if w.startswith("encode: ")] == []
     [line] = logged(tmp_path / "fine")
-    assert line["encoder"] == "fastokens 0.3.5"
+    assert line["encoder"] == Native.name
     assert line["compared"] > 0
     # Which engine it was is told in the log alone: every output is the same.
     assert tokens_of(tmp_path / "caught") == tokens_of(tmp_path / "fine")
@@ -306,7 +398,7 @@ def test_it_has_one_thread(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=given_, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["fastokens", "0.3.5", "0"]
+    assert done.stdout.split() == [*Native.name.split(), "0"]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,25 @@ def test_letters_of_ascii_end_where_they_end(name: str) -> None:
         assert pretokens(text, name) == [p.encode() for p, _ in SPLITS[name].pre_tokenize_str(text)], sign
 
 
+WORDY = "abcdefghiABCDEF    '.,-\n\r\t9é\u6f22\u0301/"
+
+
+@pytest.mark.parametrize("name", SCANNERS)
+@given(text=st.text(alphabet=WORDY, min_size=50, max_size=300))
+def test_words_of_ascii_end_where_they_end(name: str, text: str) -> None:
+    """They are looked at 64 bytes at a time."""
+    assert pretokens(text, name) == [p.encode() for p, _ in SPLITS[name].pre_tokenize_str(text)]
+
+
+@pytest.mark.parametrize("name", SCANNERS)
+def test_words_at_the_borders_of_blocks(name: str) -> None:
+    """What stands between words, at every place of a block of 64 bytes and behind it."""
+    for between in (" ", ". ", ", ", "' ", "'s ", "'S", "B", ".\n", "  ", "é ", "\u0301", "/ ", "9"):
+        for size in range(56, 72):
+            text = " word" * 20 + "w" * (size % 5) + f" {'x' * size}{between}Word Ends, HERE. And then"
+            assert pretokens(text, name) == [p.encode() for p, _ in SPLITS[name].pre_tokenize_str(text)], text
+
+
 def test_counts_add_up() -> None:
     texts = ["one fish two fish", "two\n\n fish", "", "a" * 40 + " " + "a" * 40, "ﬁsh fish"]
     whole = PretokenCounter("llama3")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from corpuskit import Files, TrainTokenizer, WriteShards
@@ -19,11 +20,10 @@ from corpuskit.errors import EncodingError
 from corpuskit.tokenizer import encoding
 from corpuskit.tokenizer.encoding import Encoder
 from corpuskit.tokenizer.engines import verdicts as verdicts_module
-from corpuskit.tokenizer.engines.engines import Fast, Flat, Reference
+from corpuskit.tokenizer.engines.engines import Flat, Reference
+from corpuskit.tokenizer.engines.native import Native
 from corpuskit.tokenizer.engines.verdicts import Verdict, Verdicts
 from corpuskit.tokenizer.tokenizer import Tokenizer
-
-pytest.importorskip("fastokens")
 
 MARK = "\u00a7"
 
@@ -70,8 +70,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-class Wrong(Fast):
+class Wrong(Native):
     """Wrong about every text that holds a mark."""
+
+    def encode_column(self, texts: pa.Array) -> Flat:
+        return self.encode(texts.to_pylist())
 
     def encode(self, texts: Sequence[str]) -> Flat:
         found = super().encode(texts)
@@ -88,10 +91,10 @@ def test_one_judges_and_the_other_takes_its_verdict(
     first, second, third = (encoder_of(tokenizer) for _ in range(3))
     first.share(verdicts)
     second.share(verdicts)
-    assert (first.name, second.name) == (Reference.name, "fastokens 0.3.5")
+    assert (first.name, second.name) == (Reference.name, Native.name)
     texts = [text_of(3000), text_of(3000)]
     found = first.encode(texts)
-    assert (first.name, first.compared) == ("fastokens 0.3.5", 2)
+    assert (first.name, first.compared) == (Native.name, 2)
     assert asked == [2, 2000]
     assert second.encode(texts).ids.tolist() == found.ids.tolist()
     second.settle()
@@ -125,7 +128,7 @@ def test_where_nobody_judged_one_judges_by_what_it_made(
 def test_what_was_made_by_one_that_differs_is_in_doubt(
     tokenizer: Tokenizer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(encoding, "Fast", Wrong)
+    monkeypatch.setattr(encoding, "Native", Wrong)
     assert verdicts.begin()
     encoder = encoder_of(tokenizer)
     encoder.share(verdicts)
@@ -145,7 +148,7 @@ def test_what_was_made_by_one_that_differs_is_in_doubt(
 def test_a_verdict_against_it_reaches_who_had_begun(
     tokenizer: Tokenizer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "Fast", Wrong)
+    monkeypatch.setattr(encoding, "Native", Wrong)
     first, second = encoder_of(tokenizer), encoder_of(tokenizer)
     first.share(verdicts)
     second.share(verdicts)
@@ -160,7 +163,7 @@ def test_a_verdict_against_it_reaches_who_had_begun(
 def test_what_a_comparison_finds_later_stands_against_the_verdict(
     tokenizer: Tokenizer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "Fast", Wrong)
+    monkeypatch.setattr(encoding, "Native", Wrong)
     monkeypatch.setattr(encoding, "COMPARED_EVERY", 2)
     first = encoder_of(tokenizer)
     first.share(verdicts)
@@ -194,8 +197,11 @@ def test_a_fault_stands_against_a_verdict_that_is_recorded_at_the_same_time(
     assert verdicts.find() == Verdict("it is wrong")
 
 
-class Refusing(Fast):
+class Refusing(Native):
     """Raises for a text that holds a mark."""
+
+    def encode_column(self, texts: pa.Array) -> Flat:
+        return self.encode(texts.to_pylist())
 
     def encode(self, texts: Sequence[str]) -> Flat:
         if any(MARK in text for text in texts):
@@ -206,13 +212,13 @@ class Refusing(Fast):
 def test_what_the_fast_engine_refuses_is_a_fault_that_others_hear_of(
     tokenizer: Tokenizer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "Fast", Refusing)
+    monkeypatch.setattr(encoding, "Native", Refusing)
     assert verdicts.begin()
     encoder = encoder_of(tokenizer)
     encoder.share(verdicts)
     with pytest.raises(EncodingError, match="knows no such sign"):
         encoder.encode([f"{MARK} one"])
-    assert verdicts.find() == Verdict("fastokens 0.3.5 knows no such sign")
+    assert verdicts.find() == Verdict(f"{Native.name} knows no such sign")
 
 
 def test_who_met_too_little_text_to_judge_keeps_nobody_waiting(

@@ -1,4 +1,4 @@
-"""What turns texts into ids: ``tokenizers``, which is the judge, and ``fastokens``, which is faster."""
+"""Engines of others that turn texts into ids: ``tokenizers``, the judge, and ``fastokens``, the faster one."""
 
 from __future__ import annotations
 

@@ -19,9 +19,8 @@ import tokenizers
 
 from corpuskit import _native
 from corpuskit.tokenizer.byte_level import TokenBytes, byte_alphabet
-from corpuskit.tokenizer.cuts import split_pattern
 from corpuskit.tokenizer.engines.engines import Flat
-from corpuskit.tokenizer.patterns import DIGITS, SCANNERS, regex_of
+from corpuskit.tokenizer.engines.native import cut_of
 
 LONG = 2**18
 """Pieces of more characters are encoded so: engines hold tens of times a pretoken."""
@@ -34,12 +33,6 @@ _OVERLAP = 16
 
 _LOOKED = 64
 """Pretokens before the end of a chunk among which a place is sought where the text may be cut."""
-
-_CUTS = {
-    regex_of(name, digits): (scanner, digits or 0)
-    for name, scanner in SCANNERS.items()
-    for digits in (None, *DIGITS)
-}
 
 Ids = npt.NDArray[np.uint32]
 _Encode = Callable[[Sequence[str]], Flat]
@@ -67,17 +60,8 @@ class Unbroken:
         cls, model: tokenizers.Tokenizer, document: Mapping[str, Any], tokens: TokenBytes | None
     ) -> Unbroken | None:
         """That of a tokenizer.json, which changes no text; None where it is of another kind."""
-        merged, cut = document["model"], _CUTS.get(split_pattern(document) or "")
-        first = document.get("pre_tokenizer") or {}
-        *before, last = first.get("pretokenizers") or [first]
-        kept = "add_prefix_space", "use_regex"
-        alone = last.get("type") == "ByteLevel" and [last.get(name) for name in kept] == [False, not before]
-        odd = ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "dropout")
-        if cut is None or tokens is None or not alone or len(before) > 1:
-            return None
-        if merged.get("type") != "BPE" or any(merged.get(name) for name in odd):
-            return None
-        return cls(model, cut, tokens) if byte_alphabet().keys() <= merged["vocab"].keys() else None
+        cut = cut_of(document)
+        return None if cut is None or tokens is None else cls(model, cut, tokens)
 
     def encode(self, text: str, encode: _Encode) -> Iterator[Ids]:
         """The ids of a text, in parts; raises UnicodeEncodeError for what is no Unicode text.

@@ -16,6 +16,7 @@ import tokenizers
 
 from corpuskit.errors import RunError
 from corpuskit.storage.files import read_json, sha256_json, storing, write_json
+from corpuskit.tokenizer.engines.native import ENGINE
 
 JUDGEMENT = 2
 """Version of how an engine is judged: raised when a verdict of before says less than one of now."""
@@ -117,6 +118,7 @@ def _about(tokenizer_sha256: str) -> Mapping[str, object]:
         "tokenizer": tokenizer_sha256,
         "tokenizers": tokenizers.__version__,
         "fastokens": fast,
+        "native": ENGINE,
         "machine": [platform.node(), platform.machine(), _processor()],
     }
 

@@ -16,30 +16,7 @@ namespace corpuskit {
 namespace {
 
 constexpr std::size_t kLeast = 1 << 12;
-constexpr std::size_t kShort = 15;
 constexpr std::size_t kAtOnce = 64;  // pretokens that are cut before they are counted
-
-/// What is left of 16 bytes of a text that begin with a word of a size, and that size in the last
-/// one.
-struct Mask {
-    std::uint64_t low, high, size;
-};
-constexpr std::array<Mask, kShort + 1> kMasks = [] {
-    std::array<Mask, kShort + 1> masks{};
-    for (std::size_t size = 0; size <= kShort; ++size) {
-        std::array<unsigned char, 8> low{}, high{}, last{};
-        for (std::size_t i = 0; i < size; ++i) (i < 8 ? low[i] : high[i - 8]) = 0xFF;
-        last[7] = static_cast<unsigned char>(size);
-        masks[size] = {std::bit_cast<std::uint64_t>(low), std::bit_cast<std::uint64_t>(high),
-                       std::bit_cast<std::uint64_t>(last)};
-    }
-    return masks;
-}();
-
-std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
-    a = (a ^ b) * 0x9E3779B97F4A7C15ULL;
-    return a ^ a >> 32;
-}
 
 /// Of the bytes of a word, eight at a time; never 0.
 std::uint64_t hash_of(std::string_view word) {
@@ -108,26 +85,8 @@ std::size_t PretokenCounter::bytes() const {
     return short_.capacity() * sizeof(Short) + long_.capacity() * sizeof(Long) + words_.capacity();
 }
 
-PretokenCounter::Short PretokenCounter::short_word(std::string_view text, std::size_t at,
-                                                   std::size_t size) {
-    Short word;
-    word.count = 1;
-    if (at + 16 <= text.size()) {
-        std::memcpy(&word.low, text.data() + at, 8);
-        std::memcpy(&word.high, text.data() + at + 8, 8);
-    } else {
-        unsigned char bytes[16] = {};
-        std::memcpy(bytes, text.data() + at, size);
-        std::memcpy(&word.low, bytes, 8);
-        std::memcpy(&word.high, bytes + 8, 8);
-    }
-    word.low &= kMasks[size].low;
-    word.high = (word.high & kMasks[size].high) | kMasks[size].size;
-    return word;
-}
-
 std::uint64_t PretokenCounter::slot_hash(const Short& slot) {
-    return slot.high == 0 ? 0 : mixed(mixed(slot.low, 0x243F6A8885A308D3ULL), slot.high) | 1;
+    return slot.word.high == 0 ? 0 : hash_of(slot.word);
 }
 
 void PretokenCounter::add(const Column& texts) {
@@ -141,9 +100,9 @@ class PretokenCounter::Block {
   public:
     explicit Block(PretokenCounter& counter) : counter_(counter) {}
 
-    void add(const Short& word) {
-        const std::uint64_t hash = slot_hash(word);
-        words_[size_] = word;
+    void add(const ShortWord& word, std::int64_t count) {
+        const std::uint64_t hash = hash_of(word);
+        words_[size_] = {word, count};
         hashes_[size_] = hash;
         __builtin_prefetch(&counter_.short_[hash >> 8 & (counter_.short_.size() - 1)], 1);
         if (++size_ == kAtOnce) flush();
@@ -168,7 +127,7 @@ void PretokenCounter::add(std::string_view text) {
         for (std::size_t i = 0; i < found; at = ends[i++]) {
             const std::size_t size = ends[i] - at;
             if (size > kShort) add_long(text.substr(at, size), 1);
-            else block.add(short_word(text, at, size));
+            else block.add(short_word(text, at, size), 1);
         }
     }
     block.flush();
@@ -182,9 +141,7 @@ void PretokenCounter::add_counted(const Column& words, const std::int64_t* count
         if (word.size() > kShort) {
             add_long(word, counts[i]);
         } else if (!word.empty()) {
-            Short one = short_word(word, 0, word.size());
-            one.count = counts[i];
-            block.add(one);
+            block.add(short_word(word, 0, word.size()), counts[i]);
         }
     }
     block.flush();
@@ -193,8 +150,8 @@ void PretokenCounter::add_counted(const Column& words, const std::int64_t* count
 void PretokenCounter::add_short(const Short& word, std::uint64_t hash) {
     const std::size_t mask = short_.size() - 1;
     std::size_t at = hash >> 8 & mask;
-    for (; short_[at].high != 0; at = (at + 1) & mask) {
-        if (short_[at].low == word.low && short_[at].high == word.high) {
+    for (; short_[at].word.high != 0; at = (at + 1) & mask) {
+        if (short_[at].word == word.word) {
             short_[at].count += word.count;
             return;
         }
@@ -225,7 +182,7 @@ void PretokenCounter::add_long(std::string_view word, std::int64_t count) {
 
 void PretokenCounter::take_from(PretokenCounter& other) {
     for (const Short& slot : other.short_)
-        if (slot.high != 0) add_short(slot, slot_hash(slot));
+        if (slot.word.high != 0) add_short(slot, slot_hash(slot));
     for (const Long& slot : other.long_)
         if (slot.hash != 0)
             add_long(std::string_view(other.words_).substr(slot.at, slot.size), slot.count);
@@ -236,8 +193,8 @@ PretokenCounts PretokenCounter::take() {
     PageVector<Key> shorts;
     shorts.reserve(short_used_);
     for (const Short& slot : short_)
-        if (slot.high != 0)
-            shorts.push_back({big_endian(slot.low), big_endian(slot.high), slot.count});
+        if (slot.word.high != 0)
+            shorts.push_back({big_endian(slot.word.low), big_endian(slot.word.high), slot.count});
     std::vector<Long> longs;
     longs.reserve(long_used_);
     for (const Long& slot : long_)
@@ -264,7 +221,7 @@ PretokenCounts PretokenCounter::take() {
     };
     for (const Long& slot : longs) {
         const std::string_view word = word_of(slot);
-        Short begin = short_word(word, 0, kShort);
+        const ShortWord begin = short_word(word, 0, kShort);
         // Behind all short words that it begins with.
         const Key key{big_endian(begin.low), big_endian(begin.high), 0};
         short_words(std::upper_bound(next, shorts.end(), key));

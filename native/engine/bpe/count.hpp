@@ -8,6 +8,7 @@
 
 #include "engine/bpe/pages.hpp"
 #include "engine/bpe/pretokens.hpp"
+#include "engine/bpe/short_words.hpp"
 #include "engine/text/column.hpp"
 
 namespace corpuskit {
@@ -41,9 +42,9 @@ class PretokenCounter {
     void take_from(PretokenCounter& other);
 
   private:
-    /// A word of up to 15 bytes, most are, stands in its slot: looking it up misses the cache once.
+    /// A short word stands in its slot: looking it up misses the cache once.
     struct Short {
-        std::uint64_t low = 0, high = 0;  // its bytes, and its size in the last one; 0 is empty
+        ShortWord word;
         std::int64_t count = 0;
     };
     class Block;
@@ -54,8 +55,6 @@ class PretokenCounter {
         std::uint32_t size = 0;
     };
 
-    /// The word of up to 15 bytes that lies in a text, with a count of 1.
-    inline static Short short_word(std::string_view text, std::size_t at, std::size_t size);
     inline static std::uint64_t slot_hash(const Short& slot);
     void add_short(const Short& word, std::uint64_t hash);
     void add_long(std::string_view word, std::int64_t count);

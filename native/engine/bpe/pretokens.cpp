@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/bpe/ascii_words.hpp"
 #include "engine/text/utf8.hpp"
 
 namespace corpuskit {
@@ -216,8 +217,16 @@ std::size_t pretoken_ends(const Cut& cut, std::string_view text, std::size_t at,
                           std::size_t room) {
     const std::uint8_t* kinds = letters();
     const auto fill = [&](const auto& end_of) {
+        AsciiWords words(text, cut.pattern == Pattern::kO200k);
         std::size_t n = 0;
-        for (; n < room && at < text.size(); ++n) ends[n] = at = end_of(Scanner(text, at, kinds));
+        while (n < room && at < text.size()) {
+            if (const std::size_t found = words.ends(at, ends + n, room - n)) {
+                n += found;
+                at = ends[n - 1];
+            } else {
+                ends[n++] = at = end_of(Scanner(text, at, kinds));
+            }
+        }
         return n;
     };
     const int three = cut.digits > 0 ? cut.digits : 3, one = cut.digits > 0 ? cut.digits : 1;
