@@ -1,4 +1,4 @@
-"""Engines of others that turn texts into ids: ``tokenizers``, the judge, and ``fastokens``, the faster one."""
+"""Engines of others that turn texts into ids: ``tokenizers``, the judge, and ``fastokens``, a faster one."""
 
 from __future__ import annotations
 
