@@ -19,9 +19,8 @@ import pyarrow.parquet as pq
 
 from corpuskit.documents.words import fold_words
 from corpuskit.errors import RunError
-from corpuskit.report.produced import original
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import PLANTED, REPEATED, SHARDS, text_of
+from corpuskit.run.layout import PLANTED, REPEATED, SHARDS, original_id, text_of
 from corpuskit.shards.reader import Shards
 
 _BATCH_BYTES = 2**22
@@ -252,7 +251,7 @@ def _pieces(run: Run, shards: Shards, split: str) -> Iterator[_Piece]:
                 language, raw = documents[part].find(row["id"])
                 text = raw[row["byte_start"] : row["byte_end"]].decode()
                 tokens = row["token_end"] - row["token_start"] - 1
-                name, size = original(row["id"], part), row["byte_end"] - row["byte_start"]
+                name, size = original_id(row["id"], part), row["byte_end"] - row["byte_start"]
                 yield _Piece(name, (row["source"], language), tokens, text, size)
 
 

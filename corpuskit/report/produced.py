@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from corpuskit.errors import ShardError
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import REPEATED, SHARDS
+from corpuskit.run.layout import SHARDS, original_id
 from corpuskit.shards.format import REMEDY, numpy_dtype
 from corpuskit.shards.reader import Shards
 
@@ -115,12 +115,7 @@ def _rows(run: Run, shard: str) -> Iterator[tuple[int, str]]:
     for batch in run.read_batches(table, ["token_end", "id", "part"]):
         columns = (batch.column(name).to_pylist() for name in ("token_end", "id", "part"))
         for end, name, part in zip(*columns, strict=True):
-            yield end, original(name, part)
-
-
-def original(name: str, part: str) -> str:
-    """The id of a document; of a further copy of one (``ID@2``) that of the document."""
-    return name.rpartition("@")[0] if part == REPEATED else name
+            yield end, original_id(name, part)
 
 
 def _digest(name: str) -> int:

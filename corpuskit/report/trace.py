@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from corpuskit.documents.batch import place_of
 from corpuskit.errors import RunError, SettingError, nearest
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, REPEATED, SHARDS, TOKENIZER, folder_of, text_of
+from corpuskit.run.layout import FINAL, REPEATED, SHARDS, TOKENIZER, folder_of, original_id, text_of
 from corpuskit.shards.format import numpy_dtype
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -166,11 +166,11 @@ def _original(run: Run, part: str, identity: str) -> tuple[int, str, str]:
     """Number of a copy, id of the document that it repeats, and the part that holds that one."""
     if part != REPEATED:
         return 1, identity, part
-    first, _, number = identity.rpartition("@")
+    first = original_id(identity, part)
     for path in run.files(FINAL):
         columns = run.read_table(path, columns=["id"]).column("id")
         if pc.any(pc.equal(columns, first)).as_py():
-            return int(number), first, Path(path).stem
+            return int(identity[len(first) + 1 :]), first, Path(path).stem
     raise RunError(
         f"{identity}: the document that it repeats is not there", remedy="Run `corpuskit verify` on the run."
     )

@@ -96,6 +96,15 @@ def text_of(part: str) -> tuple[str, str]:
     return path("documents", FINAL, part), f"{FINAL}/{part}"
 
 
+def original_id(identity: str, part: str) -> str:
+    """The id of the document whose text a sequence of a part has: of a further copy of one, that document's.
+
+    >>> original_id("files:x:me@home@3", "repeated"), original_id("files:x:me@home", "x-00000")
+    ('files:x:me@home', 'files:x:me@home')
+    """
+    return identity.rpartition("@")[0] if part == REPEATED else identity
+
+
 def folder_of(kind: str) -> str:
     """The first folder of a kind's paths, with its slash: ``dropped/``."""
     return _PATHS[kind].partition("/")[0] + "/"

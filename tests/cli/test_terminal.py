@@ -19,6 +19,8 @@ from corpuskit.cli.main import COMMANDS, cli
 from corpuskit.cli.shell import Shell, progress
 from corpuskit.cli.terminal import LocalPath, plain, plain_console, plain_json
 
+ROOT = Path(__file__).resolve().parents[2]
+
 ODD = "\x1b[31m[/x] :smile: \x07\x9b2J\udcff\r!"
 SHOWN = "\\x1b[31m[/x] :smile: \\x07\\x9b2J\\udcff\\x0d!"
 
@@ -174,3 +176,17 @@ def test_too_few_files_may_be_open(tmp_path: Path, limit: int) -> None:
         assert f"This process may hold {limit} files open. Raise it: `ulimit -n" in done.stderr
     else:
         assert limit == 24
+
+
+@pytest.mark.parametrize("put", ["types.ModuleType('corpuskit._native')", "None"])
+def test_a_native_part_of_another_version_is_told(put: str, tmp_path: Path) -> None:
+    """One that lacks a name, and none at all."""
+    code = (
+        f"import sys, types, corpuskit; sys.modules['corpuskit._native'] = {put};"
+        "from corpuskit.cli.main import main; main()"
+    )
+    words = ["build", str(ROOT / "pipelines" / "sample.yaml"), "--out", str(tmp_path / "run")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the native part of corpuskit is not that of its Python files\n")
+    assert "call `make install`" in done.stderr

@@ -171,15 +171,6 @@ def copy_id(identity: str, number: int) -> str:
     return identity if number == 1 else f"{identity}@{number}"
 
 
-def original_id(copy: str) -> str:
-    """The id of the document that a further copy repeats.
-
-    >>> original_id("files:x:me@home@3")
-    'files:x:me@home'
-    """
-    return copy.rpartition("@")[0]
-
-
 def _chance(seed: int, identity: str) -> bytes:
     return hashlib.sha256(f"{seed} {identity}".encode()).digest()
 

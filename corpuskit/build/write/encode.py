@@ -14,14 +14,13 @@ import pyarrow.compute as pc
 
 from corpuskit._native import sequence_bytes, token_line
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
-from corpuskit.build.decide.planted import original_id
 from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.columns import to_engine
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.documents.memory import give_memory_back
 from corpuskit.errors import EncodingError, SettingError
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER
+from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER, original_id
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
 from corpuskit.shards.provenance import PROVENANCE
@@ -125,7 +124,7 @@ def _encoded(
     ):
         lines = _Lines(tokenizer, file, lossy=lossy)
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
-            rows, sides, texts = _pieces(batch, split, copies=part == REPEATED)
+            rows, sides, texts = _pieces(batch, part, split)
             table = _table(batch, part, rows, sides, texts)
             if part == REPEATED:
                 trained = pc.equal(sides, "train")
@@ -211,12 +210,11 @@ class _Lines:
 
 
 def _pieces(
-    batch: pa.RecordBatch, split: Split, *, copies: bool = False
+    batch: pa.RecordBatch, part: str, split: Split
 ) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
     """Row of its document, side of the split and text of each piece; most documents are one.
 
-    Args:
-        copies: whether the documents are copies, which are cut where their originals are.
+    Copies of a document are cut where it is cut itself.
     """
     whole = batch.column("split").cast(pa.string())
     if not pc.any(pc.equal(whole, SECTIONS)).as_py():
@@ -228,7 +226,7 @@ def _pieces(
         cut = [(side, int(offsets[row + 1] - offsets[row]))]
         if side == SECTIONS:
             identity, text = batch.column("id")[row].as_py(), texts[row].as_py()
-            found = sections(original_id(identity) if copies else identity, text, split)
+            found = sections(original_id(identity, part), text, split)
             cut = [(name, len(text[start:end].encode())) for name, start, end in found] or [("train", 0)]
         for name, size in cut:
             rows.append(row)

@@ -231,9 +231,13 @@ def _check_kind(model: LanguageModel, wanted: str) -> None:
         )
     learnt = {"masked": "encoder", "denoise": "denoise"}.get(model.objective, kind)
     able = learnt if kind == "encoder-decoder" else kind
+    if kind == "decoder":
+        raise SettingError(
+            "this model is a decoder, not an encoder or encoder-decoder, which fill gaps",
+            remedy="A decoder sees no more than what stands before: give it --prompt TEXT.",
+        )
     if able != wanted:
         remedy = {
-            "decoder": "A decoder sees no more than what stands before: give it --prompt TEXT.",
             "encoder": "An encoder fills one token at each mask: call fill_masks.",
             "encoder-decoder": "An encoder-decoder writes a span for each gap: call fill_spans.",
             "denoise": "It writes a text whole of which parts are hidden: call fill_text.",
