@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,41 +36,42 @@ def is_byte_level(document: Mapping[str, Any]) -> bool:
 
 
 class TokenBytes:
-    """The bytes of each id.
+    """The bytes of each id, all in one line: an object for each would take many times the memory.
 
     >>> tokens = TokenBytes({0: b"the", 2: b" cat"})
-    >>> tokens.join(np.array([0, 2, 0])), tokens.lengths.tolist()
-    (b'the catthe', [3, 0, 4])
+    >>> tokens.join(np.array([0, 2, 0])), tokens.of(2), tokens.of(1), tokens.lengths.tolist()
+    (b'the catthe', b' cat', None, [3, 0, 4])
 
     Attributes:
-        by_id: the bytes of the ids that there are; special and added tokens as they are written.
+        lengths: how many each id has, (ids,); 0 for an id that there is not.
     """
 
     def __init__(self, by_id: Mapping[int, bytes]) -> None:
-        self.by_id = by_id
+        self._line = from_bytes([by_id.get(number, b"") for number in range(max(by_id, default=-1) + 1)])
+        self.lengths: npt.NDArray[np.int64] = np.diff(self._line[0])
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], vocabulary: Mapping[str, int]) -> TokenBytes | None:
-        """Those of a tokenizer.json, with ids by token; None where it is not byte-level."""
+    def of_file(cls, document: Mapping[str, Any], vocabulary: Mapping[str, int]) -> TokenBytes | None:
+        """Those of a tokenizer.json, with ids by token; None where it is not byte-level.
+
+        Special and added tokens have the bytes that they are written with.
+        """
         if not is_byte_level(document):
             return None
         spelled = ((number, token, byte_spelling(token)) for token, number in vocabulary.items())
         # Added ones stand in the file as they are written.
         return cls({number: token.encode() if raw is None else raw for number, token, raw in spelled})
 
-    @cached_property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """How many each id has, (ids,); 0 for an id that there is not."""
-        return np.diff(self._line[0])
+    def of(self, number: int) -> bytes | None:
+        """The bytes of an id; None for one that there is not."""
+        if not 0 <= number < len(self.lengths) or not self.lengths[number]:
+            return None
+        offsets, line = self._line
+        return line[offsets[number] : offsets[number + 1]].tobytes()
 
     def join(self, ids: npt.NDArray[np.integer]) -> bytes:
         """The bytes of some ids, one behind the other. Raises ValueError for one that there cannot be."""
         return _native.joined_tokens(self._line, np.ascontiguousarray(ids, np.uint32))
-
-    @cached_property
-    def _line(self) -> _native.Strings:
-        """Bytes of all ids, as offsets and one line."""
-        return from_bytes([self.by_id.get(n, b"") for n in range(max(self.by_id, default=-1) + 1)])
 
 
 def byte_spelling(token: str) -> bytes | None:

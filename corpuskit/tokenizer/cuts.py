@@ -95,19 +95,22 @@ def batched(items: Iterable[Piece], limit: Callable[[], int]) -> Iterator[list[P
         yield batch
 
 
-def runs_of(sizes: npt.NDArray[np.int64], limit: Callable[[], int]) -> Iterator[tuple[int, int]]:
+def runs_of(
+    sizes: npt.NDArray[np.int64], limit: Callable[[], int], whole: Callable[[], int]
+) -> Iterator[tuple[int, int]]:
     """Texts in runs [start, stop) that end with the text that reaches so many bytes.
 
     Args:
-        sizes: bytes of each text; one that may have to be cut is a run of its own.
+        sizes: bytes of each text.
+        limit, whole: asked for each run: its bytes, and those of a text that may have to be cut, which is a
+            run of its own.
     """
     ends = np.cumsum(sizes)
-    long = np.flatnonzero(sizes > cutting.PIECE_CHARACTERS)
     start, count = 0, len(sizes)
     while start < count:
-        stop = int(np.searchsorted(ends, ends[start] - sizes[start] + limit())) + 1
-        alone = int(np.searchsorted(long, start))
-        if alone < len(long):
-            stop = min(stop, max(start + 1, int(long[alone])))
-        yield start, min(stop, count)
+        stop = min(int(np.searchsorted(ends, ends[start] - sizes[start] + limit())) + 1, count)
+        long = np.flatnonzero(sizes[start:stop] > whole())
+        if len(long):
+            stop = start + max(1, int(long[0]))
+        yield start, stop
         start = stop

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import tokenizers
 
+from corpuskit.documents.texts import PIECE_CHARACTERS
 from corpuskit.errors import EncodingError
 from corpuskit.tokenizer.cuts import safe_border
 from corpuskit.tokenizer.engines.engines import Engine, Fast, Flat, Reference
@@ -40,6 +41,9 @@ _COMPARED_BEGINNING = 2**11
 
 _COMPARED_CHARACTERS = 2**17
 """Longer pieces are not compared: ``tokenizers`` takes hundreds of times their size, and its time."""
+
+_PIECE_TOKENS = 2**13
+"""Of a text that was not cut, so many count as a piece."""
 
 # Alone, `tokenizers` holds some 100 times the text; the fast ones ten times at most, and want long calls.
 _REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**20
@@ -62,12 +66,13 @@ class Encoder:
     """Encodes by the reference at first, then by the fast engine if it gives the same ids.
 
     Attributes:
+        document: the tokenizer.json; None when it is known what encodes.
         why: why the fast engine is not used, as a phrase; empty while it may be.
         compared: pieces that both engines encoded, the odd texts not counted.
     """
 
     model: tokenizers.Tokenizer
-    document: Mapping[str, Any]
+    document: Mapping[str, Any] | None
     vocab_size: int
     why: str = ""
     compared: int = 0
@@ -83,7 +88,9 @@ class Encoder:
 
     def __post_init__(self) -> None:
         self._reference = Reference(self.model)
+        assert self.document is not None
         self._border = safe_border(self.document)
+        self._spelled = [token["content"] for token in self.document.get("added_tokens", [])][:64]
 
     @property
     def name(self) -> str:
@@ -95,8 +102,14 @@ class Encoder:
         """About as much text is best given at a time."""
         return _FAST_BYTES if self._fast is not None else _REFERENCE_BYTES
 
+    @property
+    def whole_bytes(self) -> int:
+        """Texts of a column that have no more bytes need not be cut."""
+        return _FAST_BYTES if isinstance(self._fast, Native) else PIECE_CHARACTERS
+
     def use_reference(self, why: str) -> None:
         """Encode by ``tokenizers`` from now on."""
+        self.document = None
         self.why, self._fast, self._unjudged, self._sample = why, None, False, []
 
     def share(self, verdicts: Verdicts) -> None:
@@ -201,13 +214,15 @@ class Encoder:
     def _begin_fast(self, sample: _Sample | None = None) -> None:
         """Use a fast engine, if it is there and gives the ids of a sample; without one it is not judged."""
         try:
-            fast = self._fast_engine()
+            assert self.document is not None
+            fast = _fast_engine(self.document, self.vocab_size)
         except ImportError:
             self.use_reference("fastokens is not installed")
             return
         except (ValueError, KeyError) as error:
             self.use_reference(_cannot(error))
             return
+        self.document = None
         judge = self._reference
         found = ((texts, fast.encode(texts), ids) for texts, ids in sample or ())
         wrong = None if sample is None else self._wrong(fast, judge, found)
@@ -216,17 +231,9 @@ class Encoder:
         else:
             self._fast, self.compared = fast, sum(len(texts) for texts, _ in sample or ())
 
-    def _fast_engine(self) -> Engine:
-        """This package's, or else ``fastokens``, which knows more patterns and other kinds of model."""
-        try:
-            return Native(self.document)
-        except (ValueError, KeyError):
-            return Fast(self.document, self.vocab_size)
-
     def _wrong(self, fast: Engine, judge: Engine, found: Iterable[_Found], *, odd: bool = True) -> str | None:
         """What the fast engine does otherwise than the judge: of texts given, and of the odd ones."""
-        spelled = [token["content"] for token in self.document.get("added_tokens", [])][:64]
-        tried = odd_texts(spelled) if odd else []
+        tried = odd_texts(self._spelled) if odd else []
         try:
             for texts, ids, expected in ((tried, fast.encode(tried), judge.encode(tried)), *found):
                 if (different := _first_different(texts, ids, expected)) is not None:
@@ -237,24 +244,26 @@ class Encoder:
 
     def _compare(self, texts: _Texts, found: Flat) -> None:
         """Encode one piece in `COMPARED_EVERY` by the reference too."""
-        self._due -= len(texts)
+        self._due -= max(len(texts), len(found.ids) // _PIECE_TOKENS)
         if self._due > 0:
             return
         # Its place in the batch: the one that is due, or the next that is not too long.
-        first = max(0, len(texts) - 1 + self._due)
-        candidates = ((i, _text(texts, i)) for i in range(first, len(texts)))
-        chosen = next((one for one in candidates if len(one[1]) <= _COMPARED_CHARACTERS), None)
-        if chosen is None:
+        for index in range(max(0, len(texts) - 1 + self._due), len(texts)):
+            whole, ids = _text(texts, index), found.of(index)
+            if (text := self._beginning(whole)) is None:
+                continue
+            self._due = COMPARED_EVERY
+            self.compared += 1
+            expected = self._reference.encode([text]).ids
+            if not np.array_equal(expected, ids[: len(expected)] if len(text) < len(whole) else ids):
+                raise self._differs(f"{self.name} encodes {whole[:40]!r}... otherwise than {Reference.name}")
             return
-        self._due = COMPARED_EVERY
-        self.compared += 1
-        index, whole = chosen
-        text, ids = whole, found.of(index)
+
+    def _beginning(self, text: str) -> str | None:
+        """What is compared of a text, which has ids of its own; None where it would be too long."""
         if self._border is not None and (cut := self._border.search(text, _COMPARED_BEGINNING)):
             text = text[: cut.start()]
-        expected = self._reference.encode([text]).ids
-        if not np.array_equal(expected, ids[: len(expected)] if len(text) < len(whole) else ids):
-            raise self._differs(f"{self.name} encodes {whole[:40]!r}... otherwise than {Reference.name}")
+        return text if len(text) <= _COMPARED_CHARACTERS else None
 
     def _differs(self, wrong: str) -> EncodingError:
         """Let nobody use the fast engine any more, and say why."""
@@ -265,6 +274,14 @@ class Encoder:
             f"{wrong}: what it has encoded in this process is in doubt",
             remedy=f"Call again: {Reference.name} encodes from now on. And report it.",
         )
+
+
+def _fast_engine(document: Mapping[str, Any], vocab_size: int) -> Engine:
+    """This package's, or else ``fastokens``, which knows more patterns and other kinds of model."""
+    try:
+        return Native(document)
+    except (ValueError, KeyError):
+        return Fast(document, vocab_size)
 
 
 def _encode(engine: Engine, texts: _Texts) -> Flat:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 _NEIGHBOURS = 4
@@ -21,7 +21,9 @@ class Decoder(Protocol):
 
 
 def decoder_of(
-    decode: Callable[[Sequence[int]], str], token_bytes: Mapping[int, bytes] | None, before: Sequence[int]
+    decode: Callable[[Sequence[int]], str],
+    token_bytes: Callable[[int], bytes | None] | None,
+    before: Sequence[int],
 ) -> Decoder:
     """For ids that follow `before`: by the bytes of each id, or by `decode` where they are None."""
     return _TailDecoder(decode, before) if token_bytes is None else _ByteDecoder(token_bytes)
@@ -30,12 +32,12 @@ def decoder_of(
 class _ByteDecoder:
     """For byte-level tokenizers: the bytes of an id are the same wherever it stands."""
 
-    def __init__(self, token_bytes: Mapping[int, bytes]) -> None:
+    def __init__(self, token_bytes: Callable[[int], bytes | None]) -> None:
         self._bytes = token_bytes
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: int) -> str:
-        return self._utf8.decode(self._bytes.get(token, b""))
+        return self._utf8.decode(self._bytes(token) or b"")
 
     def rest(self) -> str:
         return self._utf8.decode(b"", final=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,20 @@ LEAST_VOCABULARY = special.RESERVED + 256
 
 _THREADS = 4
 """More that count pretokens at once would wait for the texts."""
+
+
+class _Facts(NamedTuple):
+    """What is read from a tokenizer.json.
+
+    Attributes:
+        tokens: their bytes; None where it is not byte-level.
+        safe: where texts may be cut; None where that is not known.
+        unknown_id: of the token for what the vocabulary does not have; None where there is none.
+    """
+
+    tokens: TokenBytes | None
+    safe: re.Pattern[str] | None
+    unknown_id: int | None
 
 
 class Tokenizer:
@@ -290,11 +304,12 @@ class Tokenizer:
     def encode_column(self, texts: pa.Array) -> Iterator[Flat]:
         """The same of a column of strings, of which some are taken out of it at a time."""
         encoder = self.encoder
-        for start, stop in runs_of(byte_lengths(texts), lambda: encoder.batch_bytes):
+        sizes = byte_lengths(texts)
+        for start, stop in runs_of(sizes, lambda: encoder.batch_bytes, lambda: encoder.whole_bytes):
             run = texts.slice(start, stop - start)
-            if len(run) > 1:
+            if len(run) > 1 or sizes[start] <= encoder.whole_bytes:
                 yield encoder.encode(run)
-            else:  # It may be long.
+            else:
                 yield from self.encode_flat(run.to_pylist())
 
     def _encoded(self, cut: Iterable[Piece]) -> Iterator[Flat]:
@@ -400,7 +415,7 @@ class Tokenizer:
 
     def decoder(self, before: Sequence[int] = ()) -> Decoder:
         """Decode, one by one, ids that follow `before`."""
-        return decoder_of(self.decode, None if self._bytes is None else self._bytes.by_id, before)
+        return decoder_of(self.decode, None if self._bytes is None else self._bytes.of, before)
 
     def special_ids(self) -> list[int]:
         """Ids of the tokens that the tokenizer marks as special, ascending."""
@@ -420,13 +435,7 @@ class Tokenizer:
     @property
     def unknown_id(self) -> int | None:
         """The id that stands for what the vocabulary does not have; None where there is none."""
-        model = self._document["model"]
-        named = model.get("unk_token")
-        if named is not None:
-            found: int | None = self._model.token_to_id(named)
-            return found
-        number = model.get("unk_id")
-        return None if number is None or model.get("byte_fallback") else int(number)
+        return self._facts.unknown_id
 
     def special_id(self, name: str) -> int:
         """Id of the special token of this name; raises TrainError where there is none."""
@@ -478,20 +487,30 @@ class Tokenizer:
 
     def spelled(self, token: int) -> bytes | None:
         """The bytes that an id stands for; None unless the tokenizer is byte-level, and for an unknown id."""
-        return None if self._bytes is None else self._bytes.by_id.get(token)
+        return None if self._bytes is None else self._bytes.of(token)
 
-    @cached_property
+    @property
     def _document(self) -> dict[str, Any]:
+        """Its file as Python reads it, which is not kept: it takes as much memory as the tokenizer."""
         return dict(json.loads(self.data))
 
     @cached_property
-    def _bytes(self) -> TokenBytes | None:
-        return TokenBytes.of(self._document, self._model.get_vocab(with_added_tokens=True))
+    def _facts(self) -> _Facts:
+        document = self._document
+        tokens = TokenBytes.of_file(document, self._model.get_vocab(with_added_tokens=True))
+        model = document["model"]
+        number = None if model.get("byte_fallback") else model.get("unk_id")
+        if model.get("unk_token") is not None:
+            number = self._model.token_to_id(model["unk_token"])
+        return _Facts(tokens, safe_border(document), None if number is None else int(number))
 
-    @cached_property
+    @property
+    def _bytes(self) -> TokenBytes | None:
+        return self._facts.tokens
+
+    @property
     def _safe(self) -> re.Pattern[str] | None:
-        """Where texts may be cut."""
-        return safe_border(self._document)
+        return self._facts.safe
 
     def loses(self) -> str | None:
         """Why some text does not come back from its tokens; None where all that is seen and tried does."""

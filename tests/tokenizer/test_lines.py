@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -71,10 +73,15 @@ def test_what_is_out_of_bounds_is_refused() -> None:
 
 def test_runs_end_at_the_limit_and_long_texts_stand_alone() -> None:
     sizes = np.array([10, 20, 30, 40_000, 0, 5, 40_000, 50_000, 7])
-    assert list(runs_of(sizes, lambda: 25)) == [(0, 2), (2, 3), (3, 4), (4, 6), (6, 7), (7, 8), (8, 9)]
-    assert list(runs_of(sizes, lambda: 10**6)) == [(0, 3), (3, 4), (4, 6), (6, 7), (7, 8), (8, 9)]
-    assert list(runs_of(sizes[:0], lambda: 25)) == []
-    assert list(runs_of(np.zeros(3, np.int64), lambda: 1)) == [(0, 3)]
+
+    def runs(limit: int, whole: int = 2**15, sizes: Any = sizes) -> list[tuple[int, int]]:
+        return list(runs_of(sizes, lambda: limit, lambda: whole))
+
+    assert runs(25) == [(0, 2), (2, 3), (3, 4), (4, 6), (6, 7), (7, 8), (8, 9)]
+    assert runs(10**6) == [(0, 3), (3, 4), (4, 6), (6, 7), (7, 8), (8, 9)]
+    assert runs(10**6, 45_000) == [(0, 7), (7, 8), (8, 9)]
+    assert runs(25, sizes=sizes[:0]) == []
+    assert runs(1, 1, sizes=np.zeros(3, np.int64)) == [(0, 3)]
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])

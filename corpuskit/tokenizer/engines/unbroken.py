@@ -124,7 +124,7 @@ class Unbroken:
         """Where the next window may begin, in tokens and bytes; where a character begins comes first."""
         places, start = [], held.stop
         for count in range(len(held.ids) - 1, max(0, len(held.ids) - 1 - _OVERLAP), -1):
-            start -= len(self._tokens.by_id[int(held.ids[count])])
+            start -= int(self._tokens.lengths[held.ids[count]])
             places.append((count, start))
         return sorted(places, key=lambda place: pretoken[place[1]] & 0xC0 == 0x80)
 
@@ -137,7 +137,7 @@ class Unbroken:
         return encode([text]).ids if len(self._ends(raw)) == 1 else self._merge(raw)
 
     def _join(self, left: int, right: int) -> bool:
-        together = self._merge(self._tokens.by_id[left] + self._tokens.by_id[right])
+        together = self._merge(self._tokens.join(np.array([left, right])))
         return bool(together.tolist() == [left, right])
 
     def _merge(self, raw: bytes) -> Ids:
