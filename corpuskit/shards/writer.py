@@ -7,7 +7,7 @@ import os
 from array import array
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from corpuskit.errors import ShardError, StorageError, write_remedy
 from corpuskit.shards.format import WrittenShard, encode_index, numpy_dtype
-from corpuskit.storage.files import flush
+from corpuskit.storage.files import EarlySync, flush
 
 _THREAD_BYTES = 2**16
 """Smaller blocks are digested sooner than a thread would begin to."""
@@ -51,6 +51,7 @@ class ShardWriter:
         self._closed: WrittenShard | None = None
         with _storing(self._temporary):
             self._file: BinaryIO = open(self._temporary, "wb")  # noqa: SIM115 - close() closes it
+        self._sync = EarlySync(self._file)
 
     def append(self, tokens: npt.NDArray[np.integer]) -> int:
         """Add a sequence (a document's ids with its end-of-text); returns its first token's position.
@@ -90,6 +91,7 @@ class ShardWriter:
         data = np.ascontiguousarray(tokens, self._numpy_dtype).data.cast("B")
         with _storing(self._temporary):
             self._file.write(data)
+            self._sync.wrote(len(data))
         self._digest.update(data, given=given)
 
     def append_parts(self, parts: Iterable[npt.NDArray[np.integer]]) -> int:
@@ -128,11 +130,14 @@ class ShardWriter:
             self.close()
         elif self._closed is None:
             self._digest.finish()
+            with suppress(OSError):  # What is wrong is being told already.
+                self._sync.end()
             self._file.close()
             self._temporary.unlink(missing_ok=True)
             (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
 
     def _put_in_place(self, index: bytes) -> None:
+        self._sync.end()
         self._file.close()
         flush(self._temporary)
         index_temporary = self._folder / f"{self.name}.idx.tmp"

@@ -25,7 +25,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.storage.files import TEMPORARY, sha256_file
-from corpuskit.storage.tables import FAST_LEVEL
+from corpuskit.storage.tables import FAST_LEVEL, GATHERED_BYTES
 from corpuskit.tokenizer.engines.verdicts import Verdicts
 from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -39,6 +39,9 @@ LABEL = "encode"
 
 PROVED_EVERY = 32
 """Of the sequences of a part the first, and each that many behind it, is decoded and compared."""
+
+_GROUP_TOKENS = 2**22
+"""A row group of pieces ends with the one that reaches so many: the shard writer holds those of one."""
 
 _PROVED_TOKENS = 2**14
 """A longer sequence is proved by its beginning."""
@@ -120,9 +123,9 @@ def _encoded(
     with (
         run.unfinished(tokens) as unfinished,
         unfinished.open("wb") as file,
-        run.table(pieces, PIECES, FAST_LEVEL) as sink,
+        run.table(pieces, PIECES, FAST_LEVEL, GATHERED_BYTES) as sink,
     ):
-        lines = _Lines(tokenizer, file, lossy=lossy)
+        lines, gathered = _Lines(tokenizer, file, lossy=lossy), 0
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
             rows, sides, texts = _pieces(batch, part, split)
             table = _table(batch, part, rows, sides, texts)
@@ -132,6 +135,10 @@ def _encoded(
             counts = lines.add(texts, table)
             spelled += names.count(batch.column("text")) if part not in (PLANTED, REPEATED) else 0
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
+            gathered += int(counts.sum())
+            if gathered >= _GROUP_TOKENS:
+                sink.flush()
+                gathered = 0
             _book(entry, batch, table)
         tokenizer.encoder.settle()
     proof, encoder = lines.proof, tokenizer.encoder
