@@ -19,7 +19,7 @@ constexpr std::size_t kKept = 4;  // ids of a word that is kept
 constexpr std::size_t kRoomKept = 1 << 22;
 constexpr std::uint32_t kIds = 1U << 24;
 
-std::uint64_t pair_of(std::uint32_t left, std::uint32_t right) {
+std::uint64_t joined(std::uint32_t left, std::uint32_t right) {
     return std::uint64_t{left} << 32 | right;
 }
 
@@ -107,33 +107,33 @@ class BpeEncoder::Desk {
 BpeEncoder::BpeEncoder(Cut cut, const BpeModel& model)
     : cut_(cut), byte_ids_(model.byte_ids), whole_texts_(model.whole) {
     check(model);
-    ids_ = model.ids;
-    set_ranks(model);
+    set_pairs(model);
     for (std::size_t pair = 0; pair < 1 << 16; ++pair)
-        byte_ranks_.push_back(rank_of(byte_ids_[pair >> 8], byte_ids_[pair & 0xFF]));
+        byte_pairs_.push_back(pair_of(byte_ids_[pair >> 8], byte_ids_[pair & 0xFF]));
     const Column whole = whole_texts_.column();
     for (std::size_t i = 0; i < whole.size; ++i) whole_[whole[i]] = model.whole_ids[i];
 }
 
 BpeEncoder::~BpeEncoder() = default;
 
-void BpeEncoder::set_ranks(const BpeModel& model) {
-    pairs_.resize(std::bit_ceil(2 * ids_.size() + 1));
+void BpeEncoder::set_pairs(const BpeModel& model) {
+    pairs_.resize(std::bit_ceil(2 * model.ids.size() + 1));
     const std::size_t mask = pairs_.size() - 1;
-    for (std::size_t i = 0; i < ids_.size(); ++i) {
-        const std::uint64_t ids = pair_of(model.left[i], model.right[i]);
+    for (std::size_t i = 0; i < model.ids.size(); ++i) {
+        const std::uint64_t ids = joined(model.left[i], model.right[i]);
         std::size_t at = mixed(ids, 0) & mask;
         while (pairs_[at].rank != kNoRank && pairs_[at].ids != ids) at = (at + 1) & mask;
-        pairs_[at] = {ids, static_cast<Rank>(i)};
+        pairs_[at] = {ids, static_cast<Rank>(i), model.ids[i]};
     }
 }
 
-BpeEncoder::Rank BpeEncoder::rank_of(std::uint32_t left, std::uint32_t right) const {
-    const std::uint64_t ids = pair_of(left, right);
+/// What two ids are merged to; an empty one where they are not.
+const BpeEncoder::Pair& BpeEncoder::pair_of(std::uint32_t left, std::uint32_t right) const {
+    const std::uint64_t ids = joined(left, right);
     const std::size_t mask = pairs_.size() - 1;
     for (std::size_t at = mixed(ids, 0) & mask;; at = (at + 1) & mask) {
         const Pair& pair = pairs_[at];
-        if (pair.ids == ids || pair.rank == kNoRank) return pair.rank;
+        if (pair.ids == ids || pair.rank == kNoRank) return pair;
     }
 }
 
@@ -157,16 +157,19 @@ std::size_t BpeEncoder::merge_few(std::string_view word, std::uint32_t* ids) con
     constexpr std::size_t kSize = std::size_t{1} << kBits;
     constexpr std::int32_t kNone = std::numeric_limits<std::int32_t>::max();
     const std::size_t size = word.size();
-    std::array<std::uint32_t, kSize> at;
-    std::array<std::int32_t, kSize> pairs;  // rank and place of the pair that begins there
+    std::array<std::uint32_t, kSize> at, made;  // ids, and those that they make with the next one
+    std::array<std::int32_t, kSize> pairs;      // rank and place of the pair that begins there
     pairs.fill(kNone);
-    const auto pair = [](Rank rank, std::size_t place) {
-        return rank == kNoRank ? kNone : static_cast<std::int32_t>(rank << kBits | place);
+    const auto put = [&](std::size_t place, const Pair& pair) {
+        made[place] = pair.made;
+        pairs[place] = pair.rank == kNoRank
+                           ? kNone
+                           : static_cast<std::int32_t>(pair.rank << kBits | place);
     };
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(word[i]); };
     for (std::size_t i = 0; i < size; ++i) at[i] = byte_ids_[byte(i)];
     for (std::size_t i = 0; i + 1 < size; ++i)
-        pairs[i] = pair(byte_ranks_[std::size_t{byte(i)} << 8 | byte(i + 1)], i);
+        put(i, byte_pairs_[std::size_t{byte(i)} << 8 | byte(i + 1)]);
     std::uint64_t there = ~std::uint64_t{0} >> (64 - size);  // places that have an id
     for (;;) {
         std::int32_t least = kNone;
@@ -175,18 +178,18 @@ std::size_t BpeEncoder::merge_few(std::string_view word, std::uint32_t* ids) con
         const std::size_t place = static_cast<std::size_t>(least) & (kSize - 1);
         const std::uint64_t behind = there & (~std::uint64_t{1} << place);
         const auto right = static_cast<std::size_t>(std::countr_zero(behind));
-        at[place] = ids_[static_cast<Rank>(least) >> kBits];
+        at[place] = made[place];
         pairs[right] = pairs[place] = kNone;
         there ^= std::uint64_t{1} << right;
         const std::uint64_t next = behind & (behind - 1);
         if (next != 0) {
             const auto other = static_cast<std::size_t>(std::countr_zero(next));
-            pairs[place] = pair(rank_of(at[place], at[other]), place);
+            put(place, pair_of(at[place], at[other]));
         }
         const std::uint64_t before = there & ((std::uint64_t{1} << place) - 1);
         if (before != 0) {
             const auto other = static_cast<std::size_t>(63 - std::countl_zero(before));
-            pairs[other] = pair(rank_of(at[other], at[place]), other);
+            put(other, pair_of(at[other], at[place]));
         }
     }
     std::size_t count = 0;
@@ -211,7 +214,7 @@ std::size_t BpeEncoder::merge_many(std::string_view word, std::uint32_t* ids) co
     std::vector<std::uint32_t> before(size), behind(size);
     std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> queue;
     const auto wait = [&](std::uint32_t at) {
-        const Rank rank = rank_of(ids[at], ids[behind[at]]);
+        const Rank rank = pair_of(ids[at], ids[behind[at]]).rank;
         if (rank != kNoRank) queue.push({rank, at});
     };
     for (std::uint32_t i = 0; i < size; ++i) {
@@ -225,8 +228,9 @@ std::size_t BpeEncoder::merge_many(std::string_view word, std::uint32_t* ids) co
         queue.pop();
         const std::uint32_t at = next.at, right = behind[at];
         if (ids[at] == kNone || right == kNone) continue;
-        if (rank_of(ids[at], ids[right]) != next.rank) continue;
-        ids[at] = ids_[next.rank];
+        const Pair& pair = pair_of(ids[at], ids[right]);
+        if (pair.rank != next.rank) continue;
+        ids[at] = pair.made;
         ids[right] = kNone;
         behind[at] = behind[right];
         if (behind[at] != kNone) {

@@ -50,10 +50,11 @@ class BpeEncoder {
     struct Pair {
         std::uint64_t ids = 0;  // the left one above the right one
         Rank rank = kNoRank;
+        std::uint32_t made = 0;
     };
 
-    Rank rank_of(std::uint32_t left, std::uint32_t right) const;
-    void set_ranks(const BpeModel& model);
+    const Pair& pair_of(std::uint32_t left, std::uint32_t right) const;
+    void set_pairs(const BpeModel& model);
     std::size_t encode_word(std::string_view word, std::uint32_t* ids) const;
     template <int kBits>
     std::size_t merge_few(std::string_view word, std::uint32_t* ids) const;
@@ -63,9 +64,8 @@ class BpeEncoder {
 
     Cut cut_;
     std::array<std::uint32_t, 256> byte_ids_;
-    std::vector<std::uint32_t> ids_;  // by rank
-    PageVector<Pair> pairs_;          // by hash, a power of two of them
-    std::vector<Rank> byte_ranks_;      // by two bytes
+    PageVector<Pair> pairs_;        // by hash, a power of two of them
+    std::vector<Pair> byte_pairs_;  // by two bytes
     Strings whole_texts_;
     std::unordered_map<std::string_view, std::uint32_t> whole_;
     mutable std::mutex lock_;
