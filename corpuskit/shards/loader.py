@@ -8,8 +8,6 @@ number of the next batch, and a fingerprint of what fixes the batches.
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from corpuskit.shards.packing import geometry
 from corpuskit.shards.reader import Shards, check_rows, check_share, open_shards
 from corpuskit.shards.rows import Rows, batch_of, check_method, rows_of, share
 from corpuskit.shards.sources import source_lines
+from corpuskit.storage.ahead import read_ahead
 from corpuskit.storage.files import sha256_json
 
 VERSION = 1
@@ -182,8 +181,8 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from `step` on, which counts those that were given."""
-        batches = self._ahead() if self.prefetch else self._plain(self.step)
-        for batch in batches:
+        batches = self._plain(self.step)
+        for batch in read_ahead(batches, self.prefetch, "batches") if self.prefetch else batches:
             self.step += 1
             yield batch
 
@@ -201,38 +200,6 @@ class Loader:
         while self.epochs is None or step < len(self):
             yield self[step]
             step += 1
-
-    def _ahead(self) -> Iterator[Batch]:
-        """The same, read ahead by a thread, which ends when nobody asks any more."""
-        ready: queue.Queue[Batch | BaseException | None] = queue.Queue(self.prefetch)
-        stopped = threading.Event()
-
-        def put(item: Batch | BaseException | None) -> bool:
-            while not stopped.is_set():
-                try:
-                    ready.put(item, timeout=0.1)
-                    return True
-                except queue.Full:
-                    continue
-            return False
-
-        def work(step: int) -> None:
-            try:
-                if all(put(batch) for batch in self._plain(step)):
-                    put(None)
-            except BaseException as error:  # Whatever it is, it is the caller's.
-                put(error)
-
-        thread = threading.Thread(target=work, args=(self.step,), name="batches", daemon=True)
-        thread.start()
-        try:
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            thread.join()
 
     # --------------------------------------------------------------------------------------------- state
     def state_dict(self) -> dict[str, Any]:

@@ -126,15 +126,22 @@ class ShardWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None:
-            self.close()
-        elif self._closed is None:
-            self._digest.finish()
-            with suppress(OSError):  # What is wrong is being told already.
-                self._sync.end()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            if self._closed is None:
+                self._abandon()
+
+    def _abandon(self) -> None:
+        """Remove what was written; what is wrong is being told already."""
+        self._digest.finish()
+        with suppress(OSError):
+            self._sync.end()
+        with suppress(OSError):
             self._file.close()
-            self._temporary.unlink(missing_ok=True)
-            (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
+        self._temporary.unlink(missing_ok=True)
+        (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
 
     def _put_in_place(self, index: bytes) -> None:
         self._sync.end()

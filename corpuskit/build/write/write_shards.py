@@ -26,6 +26,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import manifest, numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.shards.writer import ShardWriter
+from corpuskit.storage.ahead import read_ahead
 from corpuskit.storage.files import seal, storing
 from corpuskit.storage.tables import Sink
 
@@ -209,7 +210,7 @@ def _blocks(
     run: Run, split: str, parts: Sequence[str], planted: Sequence[str], dtype: str, found: _Found
 ) -> Iterator[_Block]:
     """The sequences of a split; what is planted stands between those of the corpus, in their order."""
-    own = _of_parts(run, split, parts, dtype, found)
+    own = read_ahead(_of_parts(run, split, parts, dtype, found), 1)
     if split != "train" or not planted:
         return own
     guests = [
