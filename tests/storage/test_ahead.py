@@ -53,8 +53,12 @@ def test_what_making_an_item_raises_is_raised_in_its_turn() -> None:
     assert threads() == []
 
 
+def failing() -> None:
+    for number in read_ahead(counted([]), 1, "reader"):
+        raise KeyError(number)
+
+
 def test_whoever_uses_them_may_fail() -> None:
     with pytest.raises(KeyError):
-        for _ in read_ahead(counted([]), 1, "reader"):
-            raise KeyError
+        failing()
     assert threads() == []

@@ -63,6 +63,13 @@ def test_a_shard_is_the_same_with_it(
     assert threads() == []
 
 
+def write(folder: Path, leaves: bool) -> None:
+    with ShardWriter(folder, "train-00000", "uint16") as writer:
+        writer.append(np.zeros(90, np.uint16))
+        if leaves:
+            raise KeyError
+
+
 @pytest.mark.parametrize("leaves", [False, True], ids=["closed", "left by an exception"])
 def test_what_the_disk_refuses_is_told_once(
     tmp_path: Path, leaves: bool, monkeypatch: pytest.MonkeyPatch
@@ -73,10 +80,7 @@ def test_what_the_disk_refuses_is_told_once(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    kind: type[Exception] = KeyError if leaves else StorageError
-    with pytest.raises(kind), ShardWriter(tmp_path, "train-00000", "uint16") as writer:
-        writer.append(np.zeros(90, np.uint16))
-        if leaves:
-            raise KeyError
+    with pytest.raises(KeyError if leaves else StorageError):
+        write(tmp_path, leaves)
     assert list(tmp_path.iterdir()) == []
     assert threads() == []
