@@ -132,11 +132,12 @@ def main() -> None:
         silence(sys.stdout)
         sys.exit(0)
     except (AttributeError, ImportError) as error:
-        if not any(name in str(error) for name in ("corpuskit._native", "'_native'")):
+        if not any(name in str(error) for name in ("corpuskit._native", "'_native' from 'corpuskit'")):
             raise
         from corpuskit.errors import CorpuskitError
 
         remedy = "In a checkout call `make install`; else install corpuskit again."
-        said = CorpuskitError("the native part of corpuskit is not that of its Python files", remedy=remedy)
+        what = f"the native part of corpuskit is not that of its Python files: {error}"
+        said = CorpuskitError(what, remedy=remedy)
         click.echo(f"Error: {said}", err=True)
         sys.exit(1)

@@ -74,18 +74,20 @@ class EarlySync:
     """Brings what is written into an open file to the disk meanwhile, so that little is left to `flush`.
 
     A thread waits for the disk, which takes no time of a processor. What the disk refuses is an OSError of
-    `end`.
+    each later call: it says so once, and what was written may not be there.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._written = file, 0
         self._thread: ThreadPoolExecutor | None = None
         self._pending: Future[None] | None = None
+        self._error: OSError | None = None
 
     def wrote(self, size: int) -> None:
         """So many more bytes were written."""
         self._written += size
-        if self._written < _SYNC_BYTES or (self._pending is not None and not self._pending.done()):
+        busy = self._pending is not None and not self._pending.done()
+        if self._error is None and (busy or self._written < _SYNC_BYTES):
             return
         self._wait()
         self._file.flush()
@@ -93,7 +95,7 @@ class EarlySync:
         self._pending = self._thread.submit(os.fsync, self._file.fileno())
 
     def end(self) -> None:
-        """End the thread; to be called before the file is closed."""
+        """Wait for what is on its way and end the thread; to be called before the file is closed."""
         if self._thread is not None:
             self._thread.shutdown()
             self._thread = None
@@ -101,8 +103,13 @@ class EarlySync:
 
     def _wait(self) -> None:
         pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        try:
+            if pending is not None:
+                pending.result()
+        except OSError as error:
+            self._error = error
+        if self._error is not None:
+            raise self._error
 
 
 _SYNC_BYTES = 4 * 2**20

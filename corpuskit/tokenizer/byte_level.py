@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit import _native
-from corpuskit.documents.columns import from_bytes
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -47,8 +46,11 @@ class TokenBytes:
     """
 
     def __init__(self, by_id: Mapping[int, bytes]) -> None:
-        self._line = from_bytes([by_id.get(number, b"") for number in range(max(by_id, default=-1) + 1)])
-        self.lengths: npt.NDArray[np.int64] = np.diff(self._line[0])
+        numbers = sorted(by_id)
+        self.lengths: npt.NDArray[np.int64] = np.zeros(max(by_id, default=-1) + 1, np.int64)
+        self.lengths[numbers] = [len(by_id[number]) for number in numbers]
+        line = np.frombuffer(b"".join(by_id[number] for number in numbers), np.uint8)
+        self._line = np.concatenate([[0], np.cumsum(self.lengths)]), line
 
     @classmethod
     def of_file(cls, document: Mapping[str, Any], vocabulary: Mapping[str, int]) -> TokenBytes | None:

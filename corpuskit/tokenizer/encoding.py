@@ -1,10 +1,9 @@
 """What turns texts into ids: a fast engine where it gives the ids of ``tokenizers``, else ``tokenizers``.
 
 The fast engine is this package's, or ``fastokens`` for what that cannot do. ``tokenizers`` is the judge: the
-first texts of a process are encoded by it; with them, and with some two
-thousand odd ones, the fast engine must give the same ids before it is used at all, and about one piece in a
-thousand, of a long one the beginning, is compared from then on. So what is made does not depend on the
-engine, only the time that it takes.
+first texts of a process are encoded by it; with them, and with some two thousand odd ones, the fast engine
+must give the same ids before it is used at all, and about one piece in a thousand, of a long one a part, is
+compared from then on. So what is made does not depend on the engine, only the time that it takes.
 
 Of several processes one judges (`Encoder.share`): the others begin with the fast engine, and ask for the
 verdict before what they have made gets a name (`Encoder.settle`).
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import tokenizers
 
@@ -36,8 +36,11 @@ SAMPLE_BYTES = 2**18
 COMPARED_EVERY = 1024
 """Of the pieces that the fast engine encodes, one in so many is encoded by both."""
 
-_COMPARED_BEGINNING = 2**11
-"""Characters of a piece that are compared, to the next place where it may be cut; the whole without one."""
+_COMPARED_PART = 2**11
+"""Characters of a long text that are compared, to the next place where it may be cut."""
+
+_STRIDE = 0x9E3779B1
+"""Makes the places of parts look drawn by lot."""
 
 _COMPARED_CHARACTERS = 2**17
 """Longer pieces are not compared: ``tokenizers`` takes hundreds of times their size, and its time."""
@@ -50,7 +53,6 @@ _REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**20
 
 _KEPT = 2
 """Engines of so many tokenizers stay in a process: what is dropped of `fastokens` it does not give back."""
-
 
 _Texts: TypeAlias = Sequence[str] | pa.Array
 
@@ -84,7 +86,7 @@ class Encoder:
     _looked: int = 0
     _judges: bool = False  # It has said that it does, and has no verdict yet.
     _due: int = field(default_factory=lambda: COMPARED_EVERY)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         self._reference = Reference(self.model)
@@ -176,7 +178,7 @@ class Encoder:
             try:
                 found = _encode(fast, texts)
             except ValueError as error:
-                if isinstance(error, UnicodeEncodeError):
+                if isinstance(error, UnicodeError):
                     raise
                 raise self._differs(f"{fast.name} {error}") from error
             if self._unjudged:
@@ -196,8 +198,8 @@ class Encoder:
             return  # Another thread was first.
         self._keep(texts, found)
         if self._sampled >= SAMPLE_BYTES:
-            sample, self._sample = self._sample, []
-            self._begin_fast(sample)
+            self._begin_fast(self._sample)
+            self._sample = []
             if self._verdicts is not None:
                 self._verdicts.record(Verdict(self.why))
                 self._judges = False
@@ -220,16 +222,16 @@ class Encoder:
             self.use_reference("fastokens is not installed")
             return
         except (ValueError, KeyError) as error:
-            self.use_reference(_cannot(error))
+            self.use_reference(_cannot("fastokens", error))
             return
-        self.document = None
         judge = self._reference
         found = ((texts, fast.encode(texts), ids) for texts, ids in sample or ())
         wrong = None if sample is None else self._wrong(fast, judge, found)
         if wrong is not None:
             self.use_reference(wrong)
         else:
-            self._fast, self.compared = fast, sum(len(texts) for texts, _ in sample or ())
+            self._fast, self.document = fast, None
+            self.compared = sum(len(texts) for texts, _ in sample or ())
 
     def _wrong(self, fast: Engine, judge: Engine, found: Iterable[_Found], *, odd: bool = True) -> str | None:
         """What the fast engine does otherwise than the judge: of texts given, and of the odd ones."""
@@ -239,37 +241,46 @@ class Encoder:
                 if (different := _first_different(texts, ids, expected)) is not None:
                     return f"{fast.name} encodes {different[:40]!r} otherwise than {judge.name}"
         except (ValueError, KeyError) as error:
-            return _cannot(error)
+            return _cannot(fast.name, error)
         return None
 
     def _compare(self, texts: _Texts, found: Flat) -> None:
         """Encode one piece in `COMPARED_EVERY` by the reference too."""
-        self._due -= max(len(texts), len(found.ids) // _PIECE_TOKENS)
-        if self._due > 0:
+        pieces = np.cumsum(np.maximum(np.diff(found.ends, prepend=0) // _PIECE_TOKENS, 1))
+        if not len(pieces) or self._due > pieces[-1]:
+            self._due -= int(pieces[-1]) if len(pieces) else 0
             return
-        # Its place in the batch: the one that is due, or the next that is not too long.
-        for index in range(max(0, len(texts) - 1 + self._due), len(texts)):
+        # The text that is due, or the next of which a part can be compared.
+        for index in range(int(np.searchsorted(pieces, self._due)), len(texts)):
             whole, ids = _text(texts, index), found.of(index)
-            if (text := self._beginning(whole)) is None:
+            if (part := self._part(whole)) is None:
                 continue
             self._due = COMPARED_EVERY
             self.compared += 1
-            expected = self._reference.encode([text]).ids
-            if not np.array_equal(expected, ids[: len(expected)] if len(text) < len(whole) else ids):
-                raise self._differs(f"{self.name} encodes {whole[:40]!r}... otherwise than {Reference.name}")
+            expected = self._reference.encode([part]).ids
+            if not (np.array_equal(expected, ids) if part == whole else _holds(ids, expected)):
+                raise self._differs(f"{self.name} encodes {part[:40]!r}... otherwise than {Reference.name}")
             return
 
-    def _beginning(self, text: str) -> str | None:
-        """What is compared of a text, which has ids of its own; None where it would be too long."""
-        if self._border is not None and (cut := self._border.search(text, _COMPARED_BEGINNING)):
-            text = text[: cut.start()]
+    def _part(self, text: str) -> str | None:
+        """What is compared of a text, which has ids of its own: of a long one a part, elsewhere each time.
+
+        None where it would be too long.
+        """
+        if self._border is not None and len(text) > 2 * _COMPARED_PART:
+            place = self.compared * _STRIDE % len(text)
+            begin = self._border.search(text, place) if place >= _COMPARED_PART else None
+            start = begin.start() if begin is not None else 0
+            end = self._border.search(text, start + _COMPARED_PART)
+            text = text[start : end.start() if end is not None else len(text)]
         return text if len(text) <= _COMPARED_CHARACTERS else None
 
     def _differs(self, wrong: str) -> EncodingError:
         """Let nobody use the fast engine any more, and say why."""
-        if self._verdicts is not None:
-            self._verdicts.record(Verdict(wrong))
-        self.use_reference(wrong)
+        with self._lock:
+            if self._verdicts is not None:
+                self._verdicts.record(Verdict(wrong))
+            self.use_reference(wrong)
         return EncodingError(
             f"{wrong}: what it has encoded in this process is in doubt",
             remedy=f"Call again: {Reference.name} encodes from now on. And report it.",
@@ -290,12 +301,21 @@ def _encode(engine: Engine, texts: _Texts) -> Flat:
     return engine.encode_column(texts) if isinstance(engine, Native) else engine.encode(texts.to_pylist())
 
 
+def _holds(ids: npt.NDArray[np.uint32], part: npt.NDArray[np.uint32]) -> bool:
+    """Whether ids stand one behind the other among others."""
+    line, wanted = ids.tobytes(), part.astype(ids.dtype).tobytes()
+    at = line.find(wanted)
+    while at % ids.itemsize and at >= 0:
+        at = line.find(wanted, at + 1)
+    return at >= 0
+
+
 def _text(texts: _Texts, index: int) -> str:
     return str(texts[index].as_py() if isinstance(texts, pa.Array) else texts[index])
 
 
-def _cannot(error: Exception) -> str:
-    return f"fastokens cannot do this tokenizer: {' '.join(str(error).split())[:200]}"
+def _cannot(name: str, error: Exception) -> str:
+    return f"{name} cannot do this tokenizer: {' '.join(str(error).split())[:200]}"
 
 
 def _first_different(texts: Sequence[str], found: Flat, expected: Flat) -> str | None:

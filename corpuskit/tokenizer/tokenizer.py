@@ -302,7 +302,13 @@ class Tokenizer:
         return self._encoded(cut_all(texts, self._safe))
 
     def encode_column(self, texts: pa.Array) -> Iterator[Flat]:
-        """The same of a column of strings, of which some are taken out of it at a time."""
+        """The same of a column of strings, of which some are taken out of it at a time.
+
+        Raises SettingError, too, for a column with nulls.
+        """
+        if texts.null_count:
+            remedy = "Leave those rows out, or fill them: texts.fill_null('')."
+            raise SettingError(f"of {len(texts):,} texts {texts.null_count:,} are null", remedy=remedy)
         encoder = self.encoder
         sizes = byte_lengths(texts)
         for start, stop in runs_of(sizes, lambda: encoder.batch_bytes, lambda: encoder.whole_bytes):

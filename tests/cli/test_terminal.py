@@ -188,5 +188,5 @@ def test_a_native_part_of_another_version_is_told(put: str, tmp_path: Path) -> N
     words = ["build", str(ROOT / "pipelines" / "sample.yaml"), "--out", str(tmp_path / "run")]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: the native part of corpuskit is not that of its Python files\n")
+    assert done.stderr.startswith("Error: the native part of corpuskit is not that of its Python files: ")
     assert "call `make install`" in done.stderr

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -220,10 +220,42 @@ def test_ids_may_be_any_and_merges_in_any_form() -> None:
         model = document["model"]
         model["vocab"] = {token: 7 * number + 100_000 for token, number in model["vocab"].items()}
         document["added_tokens"] = []
-        merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-        model["merges"] = [*merges[:50], merges[3], merges[0], *merges[50:]]  # The later rank counts.
+        model["merges"] = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
 
     same_ids(*changed(Tokenizer.train([text_of(9000)], 700), change), [text_of(5000)])
+
+
+def small(merges: Sequence[str], ids: Mapping[str, int] | None = None) -> Callable[[dict[str, Any]], None]:
+    """A model of these merges alone."""
+
+    def change(document: dict[str, Any]) -> None:
+        model = document["model"]
+        made = dict.fromkeys(merge.replace(" ", "") for merge in merges)
+        single = {token: number for token, number in model["vocab"].items() if len(token) == 1}
+        model["vocab"] = single | {token: 1000 + n for n, token in enumerate(made)} | dict(ids or {})
+        model["merges"], document["added_tokens"] = list(merges), []
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("merges", "text"),
+    [
+        (["a b", "b c", "a b"], "abc"),  # Of a merge that comes twice the later rank counts.
+        (["b c", "a b", "b c"], "abc" * 40),
+        (["b c", "a b", "bc d", "a bc"], "abcd" * 20),  # A pair that waits may be gone by its turn.
+        (["b c", "a b", "bc d", "a bc"], "abcd"),
+        (["a a", "aa a", "aa aa"], "a" * 71),
+    ],
+)
+def test_ranks_decide_whatever_came_first(merges: list[str], text: str) -> None:
+    same_ids(*changed(Tokenizer.train([text_of(9000)], 500), small(merges)), [text])
+
+
+def test_two_tokens_of_one_id_it_refuses() -> None:
+    merges = small(["b c", "a b", "bc d", "a bc"], {"bc": 1301, "ab": 1300, "bcd": 1302, "abc": 1300})
+    with pytest.raises(ValueError, match="not one for each token"):
+        changed(Tokenizer.train([text_of(9000)], 500), merges)
 
 
 @pytest.mark.parametrize("name", ["dropout", "continuing_subword_prefix", "byte_fallback", "many ids"])
@@ -234,7 +266,7 @@ def test_other_models_it_refuses(name: str) -> None:
         else:
             document["model"][name] = {"dropout": 0.1, "byte_fallback": True}.get(name, "##")
 
-    with pytest.raises(ValueError, match=r"byte-pair encoding of bytes|an id is 2\^24 or more"):
+    with pytest.raises(ValueError, match=r"byte-pair encoding of bytes|no whole numbers below 2\*\*24"):
         changed(Tokenizer.train([text_of(9000)], 500), change)
 
 
@@ -312,7 +344,7 @@ def test_one_that_differs_later_is_an_error_and_then_the_reference(
     assert encoder.encode(["\u00a7 one"]).ids.tolist() == reference_ids(tokenizer, ["\u00a7 one"])[0]
 
 
-def test_of_long_pieces_the_beginning_is_compared(
+def test_of_long_pieces_a_part_is_compared(
     tokenizer: Tokenizer, wrong: type[Wrong], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
@@ -330,6 +362,58 @@ def test_of_long_pieces_the_beginning_is_compared(
     assert 2**11 <= length < 2**11 + 100
     with pytest.raises(EncodingError, match="otherwise than tokenizers"):
         encoder.encode([f"\u00a7 {text_of(9000)}"] * 3)
+
+
+class WrongAtTheEnd(Native):
+    """Gives another last id of each text of a column."""
+
+    def encode_column(self, texts: pa.Array) -> Flat:
+        found = super().encode_column(texts)
+        ids = found.ids.copy()
+        ids[found.ends - 1] += 1
+        return Flat(ids, found.ends)
+
+
+def test_parts_of_long_texts_are_compared_up_to_their_ends(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text is as many pieces as it would be cut into."""
+    monkeypatch.setattr(encoding, "Native", WrongAtTheEnd)
+    monkeypatch.setattr(encoding, "COMPARED_EVERY", 4)
+    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+    encoder.encode([text_of(9000)])
+    column = pa.array([text_of(60_000)])
+    compared = encoder.compared
+
+    def encode(times: int) -> None:
+        for _ in range(times):
+            encoder.encode(column)
+
+    with pytest.raises(EncodingError, match="otherwise than tokenizers"):
+        encode(500)
+    assert encoder.compared - compared > 3
+
+
+def test_an_interrupted_judgement_is_made_again(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+    judge = Encoder._wrong
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Encoder, "_wrong", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.encode([text_of(9000)])
+    monkeypatch.setattr(Encoder, "_wrong", judge)
+    assert encoder.encode(["abc"]).ids.tolist() == reference_ids(tokenizer, ["abc"])[0]
+    assert (encoder.name, encoder.compared) == (Native.name, 1)
+
+
+def test_a_column_with_nulls_is_refused(tokenizer: Tokenizer) -> None:
+    with pytest.raises(SettingError, match="of 3 texts 1 are null"):
+        list(tokenizer.encode_column(pa.array(["a", None, "b"])))
 
 
 def test_an_id_out_of_the_vocabulary_is_an_error(tokenizer: Tokenizer) -> None:

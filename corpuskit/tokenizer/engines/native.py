@@ -22,6 +22,9 @@ from corpuskit.tokenizer.patterns import DIGITS, SCANNERS, regex_of
 ENGINE = 1
 """Version of how it encodes: raised with each change, so that it is judged again."""
 
+_IDS = 2**24
+"""Ids are below it."""
+
 _CUTS = {
     regex_of(name, digits): (scanner, digits or 0)
     for name, scanner in SCANNERS.items()
@@ -57,6 +60,9 @@ class Native:
             raise ValueError("it is no byte-pair encoding of bytes by a published pattern")
         model = document["model"]
         vocabulary: Mapping[str, int] = model["vocab"]
+        numbers = vocabulary.values()
+        if len({*numbers}) < len(numbers) or not all(type(n) is int and 0 <= n < _IDS for n in numbers):
+            raise ValueError("its ids are not one for each token, or no whole numbers below 2**24")
         merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
         left, right, made = (
             np.array([vocabulary[token] for token in tokens], np.uint32)
@@ -72,8 +78,8 @@ class Native:
         # Some take a pretoken that is a token for that token, whatever the merges say.
         spelled = {token: byte_spelling(token) for token in vocabulary} if model.get("ignore_merges") else {}
         whole = {raw: vocabulary[token] for token, raw in spelled.items() if raw}
-        ids = np.array([*whole.values()], np.uint32)
-        self._encoder = _native.BpeEncoder(*cut, byte_ids, left, right, made, from_bytes([*whole]), ids)
+        whole_ids = np.array([*whole.values()], np.uint32)
+        self._encoder = _native.BpeEncoder(*cut, byte_ids, left, right, made, from_bytes([*whole]), whole_ids)
 
     def encode(self, texts: Sequence[str]) -> Flat:
         """See `Engine`."""
