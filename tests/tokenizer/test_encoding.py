@@ -24,6 +24,7 @@ from tokenizers import AddedToken
 from corpuskit import Files, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.errors import EncodingError, SettingError
+from corpuskit.storage.tables import Sink
 from corpuskit.tokenizer import encoding
 from corpuskit.tokenizer.encoding import Encoder
 from corpuskit.tokenizer.engines.engines import Engine, Fast, Flat, Reference
@@ -501,3 +502,21 @@ def test_a_line_without_a_space_is_linear(make: Callable[[int], str]) -> None:
     seconds(200_000)
     small, large = (min(seconds(size) for _ in range(2)) for size in (500_000, 4_000_000))
     assert large < 8 * 4 * max(small, 0.005)
+
+
+def test_groups_of_pieces_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from corpuskit.build.write import encode
+
+    steps = corpus(tmp_path / "in", [text_of(900 + n) for n in range(30)])
+    build_corpus(steps, tmp_path / "one")
+    flushed, flush = list[int](), Sink.flush
+
+    def counting(self: Sink) -> None:
+        flushed.append(self.rows)
+        flush(self)
+
+    monkeypatch.setattr(encode, "_GROUP_TOKENS", 1)
+    monkeypatch.setattr(Sink, "flush", counting)
+    build_corpus(steps, tmp_path / "many")
+    assert flushed
+    assert tokens_of(tmp_path / "one") == tokens_of(tmp_path / "many")
