@@ -121,7 +121,7 @@ def speed(options: Options) -> list[Row]:
         for turn in range(1 if options.quick else ROUNDS):
             for side in walls:
                 if side == "tokenizers" and turn % 2:
-                    continue  # It takes many times as long as the others, and its times spread less.
+                    continue  # It takes many times as long as the others.
                 told = Path(folder) / f"{side}.json"
                 command = [sys.executable, "-m", "benchmarks.encode", "--child", side, str(run), str(told)]
                 # It tells its own times: nobody looks at its memory meanwhile, which takes those of a core.

@@ -22,7 +22,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import tokenizers
 
-from corpuskit.documents.texts import PIECE_CHARACTERS
 from corpuskit.errors import EncodingError
 from corpuskit.tokenizer.cuts import safe_border
 from corpuskit.tokenizer.engines.engines import Engine, Fast, Flat, Reference
@@ -107,7 +106,7 @@ class Encoder:
     @property
     def whole_bytes(self) -> int:
         """Texts of a column that have no more bytes need not be cut."""
-        return _FAST_BYTES if isinstance(self._fast, Native) else PIECE_CHARACTERS
+        return (self._fast or self._reference).whole_bytes
 
     def use_reference(self, why: str) -> None:
         """Encode by ``tokenizers`` from now on."""
@@ -296,9 +295,7 @@ def _fast_engine(document: Mapping[str, Any], vocab_size: int) -> Engine:
 
 
 def _encode(engine: Engine, texts: _Texts) -> Flat:
-    if not isinstance(texts, pa.Array):
-        return engine.encode(texts)
-    return engine.encode_column(texts) if isinstance(engine, Native) else engine.encode(texts.to_pylist())
+    return engine.encode_column(texts) if isinstance(texts, pa.Array) else engine.encode(texts)
 
 
 def _holds(ids: npt.NDArray[np.uint32], part: npt.NDArray[np.uint32]) -> bool:

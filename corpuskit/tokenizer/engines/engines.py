@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import tokenizers
 
+from corpuskit.documents.texts import PIECE_CHARACTERS
 from corpuskit.tokenizer import special
 from corpuskit.tokenizer.cuts import split_pattern
 
@@ -46,18 +48,24 @@ class Engine(Protocol):
 
     Attributes:
         name: the library and its version.
+        whole_bytes: texts of a column that have no more bytes need not be cut.
     """
 
     name: str
+    whole_bytes: int
 
     def encode(self, texts: Sequence[str]) -> Flat:
         """The ids of texts. Raises TypeError or UnicodeEncodeError for what is no Unicode text."""
+
+    def encode_column(self, texts: pa.Array) -> Flat:
+        """The same of a column of strings without nulls."""
 
 
 class Reference:
     """``tokenizers`` itself."""
 
     name = f"tokenizers {tokenizers.__version__}"
+    whole_bytes = PIECE_CHARACTERS
 
     def __init__(self, model: tokenizers.Tokenizer) -> None:
         self._model = model
@@ -70,12 +78,18 @@ class Reference:
         ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
         return Flat(np.concatenate(lines) if lines else np.empty(0, np.uint32), ends)
 
+    def encode_column(self, texts: pa.Array) -> Flat:
+        """See `Engine`."""
+        return self.encode(texts.to_pylist())
+
 
 class Fast:
     """``fastokens``, on one core where FASTOKENS_BPE_THREADS says nothing else when it first encodes.
 
     Its cache of pretokens, one a thread, stays below some 120 MB whatever it is given (measured, 0.3.5).
     """
+
+    whole_bytes = PIECE_CHARACTERS
 
     def __init__(self, document: Mapping[str, Any], vocab_size: int) -> None:
         """Raises ImportError where it is not installed, ValueError for a tokenizer that it cannot do."""
@@ -98,6 +112,10 @@ class Fast:
         if len(found.ids) and int(found.ids.max()) >= self._vocab_size:
             raise ValueError(f"gave the id {int(found.ids.max())}, of {self._vocab_size}")
         return found
+
+    def encode_column(self, texts: pa.Array) -> Flat:
+        """See `Engine`."""
+        return self.encode(texts.to_pylist())
 
 
 def _calling(function: Callable[..., Any], *arguments: Any) -> Any:

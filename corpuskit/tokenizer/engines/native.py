@@ -52,6 +52,7 @@ class Native:
     """The engine of this package, on the core that calls it."""
 
     name = f"corpuskit's engine {ENGINE}"
+    whole_bytes = 2**20
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Raises ValueError or KeyError for a tokenizer that it cannot do."""
