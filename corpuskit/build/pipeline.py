@@ -207,9 +207,8 @@ class Pipeline:
     @property
     def own(self) -> bool:
         """Whether no code of others handles the documents: all steps are of this package."""
-        kinds = [type(step) for step in self.steps]
-        # That one hands out what Hugging Face's library has read, by whatever means.
-        return all(source_sha256(kind) == "" and kind.name != "datasets" for kind in kinds)
+        kinds = {type(step) for step in self.steps}
+        return all(source_sha256(kind) == "" and not kind.foreign for kind in kinds)
 
     @property
     def tokenizer(self) -> TrainTokenizer | None:

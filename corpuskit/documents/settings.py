@@ -62,12 +62,16 @@ class Settings(Checked):
 
     The version is raised by hand whenever the same settings would give other bytes than before; a test
     with golden output guards it. Of a user's own class a build counts the source too, where it can be had.
+
+    Attributes:
+        foreign: whether a library that is free to do as it likes handles the documents: it may start threads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    foreign: ClassVar[bool] = False
 
     @classmethod
     def checked(cls, owner: str, /, **values: Any) -> Self:

@@ -74,6 +74,7 @@ class Datasets(Source):
 
     name: ClassVar[str] = "datasets"
     version: ClassVar[int] = 1
+    foreign: ClassVar[bool] = True
 
     path: Location[str] = Field(min_length=1)
     configuration: str = Field(default="", alias="name")
