@@ -1,4 +1,4 @@
-"""The models that `benchmarks.seq2seq` begins with: on each of three corpora two of about one size.
+"""The models that `benchmarks.seq2seq` begins with: on two of three corpora two of about one size.
 
     python -m benchmarks.seq2seq_bases --out DIR [--only NAME] [--corpora DIR]
 
@@ -6,9 +6,9 @@
     captions   the same captions, 4,096 tokens: for translation; each language's side by itself, no pairs
     articles   English Wikipedia, as `benchmarks.bases` has it: for headlines
 
-makes DIR/NAME, a run, and DIR/NAME-both and DIR/NAME-decoder; what is there already stays. An encoder-decoder
-has as many layers on either side as make it about as large as the decoder. Lengths are steps, not minutes, so
-that a machine in use makes the same models.
+makes DIR/NAME, a run, and DIR/NAME-both and, but for letters, DIR/NAME-decoder; what is there already stays.
+An encoder-decoder has as many layers on either side as make it about as large as the decoder. Lengths are
+steps, not minutes, so that a machine in use makes the same models.
 
 For forms an encoder-decoder learns to write texts whole of which spans are hidden (``objective: denoise``).
 For texts it learns in two parts, DIR/NAME-spans and DIR/NAME-both: to write what was taken out of a text, and
@@ -56,7 +56,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 LAYERS: Mapping[str, Mapping[str, int]] = {
     "denoise": {"letters": 2},
     "spans": {"captions": 2, "articles": 3},
-    "decoder": {"letters": 5, "captions": 4, "articles": 7},
+    "decoder": {"captions": 4, "articles": 7},
 }
 """Of an encoder-decoder on either side."""
 
@@ -64,7 +64,7 @@ STEPS: Mapping[str, Mapping[str, int]] = {
     "denoise": {"letters": 3000},
     "spans": {"captions": 50, "articles": 50},
     "both": {"captions": 500, "articles": 300},
-    "decoder": {"letters": 1300, "captions": 150, "articles": 150},
+    "decoder": {"captions": 150, "articles": 150},
 }
 """Of each part; those of an encoder-decoder are about as long as the decoder's together."""
 
