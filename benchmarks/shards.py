@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.dedup import pieces
 from benchmarks.harness import Bar, MissingError, Options, Row, compare, peer_versions, run_benchmark
@@ -143,13 +142,14 @@ def _seconds(work: Any) -> float:
 
 def lay_out(run: Path, count: int, length: int) -> npt.NDArray[np.uint16]:
     """An encoded part of invented tokens, as the encoding leaves it; returns its tokens."""
-    from corpuskit.build.write.encode import PIECES
+    from corpuskit.build.write.encode import GROUP_TOKENS, PIECES
+    from corpuskit.storage.tables import FAST_LEVEL, GATHERED_BYTES, parquet
 
     (run / "encoded").mkdir(parents=True)
     ids = np.random.default_rng(1).integers(1, 2**15, count, dtype=np.uint16)
     ids.tofile(run / "encoded" / "x.bin")
-    sequences, block = count // length, 1000
-    with pq.ParquetWriter(run / "encoded" / "x.parquet", PIECES) as writer:
+    sequences, block = count // length, GROUP_TOKENS // length
+    with parquet(run / "encoded" / "x.parquet", PIECES, run, FAST_LEVEL, GATHERED_BYTES) as sink:
         for first in range(0, sequences, block):
             numbers = range(first, min(sequences, first + block))
             columns = {
@@ -160,7 +160,8 @@ def lay_out(run: Path, count: int, length: int) -> npt.NDArray[np.uint16]:
                 "byte_start": [0] * len(numbers),
                 "byte_end": [4 * length] * len(numbers),
             }
-            writer.write_table(pa.table(columns, schema=PIECES))
+            sink.write(pa.table(columns, schema=PIECES))
+            sink.flush()
     return ids
 
 
@@ -170,7 +171,7 @@ def write(run: Path) -> None:
     from corpuskit.documents.ledger import Ledger
     from corpuskit.run.folder import Run
 
-    how: dict[str, Any] = {"facts": {"vocab_size": 2**15, "end_of_text": 0}, "ledger": Ledger(), "lossy": {}}
+    how: dict[str, Any] = {"facts": {"vocab_size": 2**15, "end_of_text": 0}, "ledger": Ledger(), "told": {}}
     write_shards(Run(run), parts=["x"], planted=[], settings=WriteShards(), tokenizer_sha256="0" * 64, **how)
 
 

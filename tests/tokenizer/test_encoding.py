@@ -515,7 +515,7 @@ def test_groups_of_pieces_leave_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
         flushed.append(self.rows)
         flush(self)
 
-    monkeypatch.setattr(encode, "_GROUP_TOKENS", 1)
+    monkeypatch.setattr(encode, "GROUP_TOKENS", 1)
     monkeypatch.setattr(Sink, "flush", counting)
     build_corpus(steps, tmp_path / "many")
     assert flushed

@@ -40,7 +40,7 @@ LABEL = "encode"
 PROVED_EVERY = 32
 """Of the sequences of a part the first, and each that many behind it, is decoded and compared."""
 
-_GROUP_TOKENS = 2**22
+GROUP_TOKENS = 2**22
 """A row group of pieces ends with the one that reaches so many: the shard writer holds those of one."""
 
 _PROVED_TOKENS = 2**14
@@ -136,7 +136,7 @@ def _encoded(
             spelled += names.count(batch.column("text")) if part not in (PLANTED, REPEATED) else 0
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             gathered += int(counts.sum())
-            if gathered >= _GROUP_TOKENS:
+            if gathered >= GROUP_TOKENS:
                 sink.flush()
                 gathered = 0
             _book(entry, batch, table)
