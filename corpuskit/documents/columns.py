@@ -38,6 +38,37 @@ def to_engine(texts: pa.LargeStringArray, name: str) -> _native.Strings:
     return offsets, data
 
 
+def strings_of(texts: pa.Array | pa.ChunkedArray, name: str) -> pa.LargeStringArray:
+    """A column of strings of any of Arrow's types, without a copy of what they are made of where that goes.
+
+    Args:
+        name: what the message calls the column.
+
+    Raises:
+        SettingError: it holds no strings, or nulls, or bytes that are no UTF-8.
+
+    >>> strings_of(pa.array(["a", "b", "a"]).dictionary_encode(), "texts").to_pylist()
+    ['a', 'b', 'a']
+    """
+    kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
+    if not any(is_one(kind) for is_one in _STRINGS):
+        remedy = "Give a column of strings: texts.cast(pyarrow.large_string())."
+        raise SettingError(f"{name} are {texts.type}, no strings", remedy=remedy)
+    if texts.null_count:
+        remedy = "Leave those rows out, or fill them: texts.fill_null('')."
+        raise SettingError(f"of {len(texts):,} {name} {texts.null_count:,} are null", remedy=remedy)
+    column = texts.cast(pa.large_string())
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise SettingError(f"{name} are no text: {error}", remedy="Convert them to UTF-8 first.") from error
+    return column
+
+
+_STRINGS = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
+
+
 def from_engine(strings: _native.Strings) -> pa.LargeStringArray:
     """The engine's strings as an Arrow column, without a copy."""
     offsets, data = strings

@@ -12,6 +12,7 @@ import tokenizers
 
 from corpuskit.errors import InputError, SettingError, TrainError
 from corpuskit.storage.files import write_bytes
+from corpuskit.tokenizer.engines.engines import calling
 
 KNOWN = {
     "gpt2": ("openai-community/gpt2", "gpt2"),
@@ -72,7 +73,7 @@ def read_given(path: Path) -> tuple[tokenizers.Tokenizer, bytes]:
     """A tokenizer.json and its bytes. Raises InputError for what ``tokenizers`` cannot read."""
     try:
         data = path.read_bytes()
-        return tokenizers.Tokenizer.from_buffer(data), data
+        return calling(tokenizers.Tokenizer.from_buffer, data), data
     except Exception as error:  # `tokenizers` raises bare Exception.
         raise InputError(
             f"{path}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
@@ -96,7 +97,7 @@ def read_expected(path: Path, sha256: str) -> tuple[tokenizers.Tokenizer, bytes]
             remedy="Bring back the tokenizer.json that the shards or the model were made with.",
         )
     try:
-        return tokenizers.Tokenizer.from_str(data.decode("utf-8")), data
+        return calling(tokenizers.Tokenizer.from_str, data.decode("utf-8")), data
     except Exception as error:  # `tokenizers` raises bare Exception.
         raise TrainError(
             f"{path} is no tokenizer.json: {error}", remedy="Bring back the file that the build made."

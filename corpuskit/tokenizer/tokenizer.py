@@ -23,6 +23,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from corpuskit.documents.batch import byte_lengths
+from corpuskit.documents.columns import strings_of
 from corpuskit.documents.texts import PIECE_CHARACTERS, pieces_of, strings
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.storage.files import json_text
@@ -301,15 +302,12 @@ class Tokenizer:
         """
         return self._encoded(cut_all(texts, self._safe))
 
-    def encode_column(self, texts: pa.Array) -> Iterator[Flat]:
+    def encode_column(self, texts: pa.Array | pa.ChunkedArray) -> Iterator[Flat]:
         """The same of a column of strings, of which some are taken out of it at a time.
 
-        Raises SettingError, too, for a column with nulls.
+        Raises SettingError, too, for a column of anything else, with nulls or bytes that are no UTF-8.
         """
-        if texts.null_count:
-            remedy = "Leave those rows out, or fill them: texts.fill_null('')."
-            raise SettingError(f"of {len(texts):,} texts {texts.null_count:,} are null", remedy=remedy)
-        encoder = self.encoder
+        texts, encoder = strings_of(texts, "texts"), self.encoder
         sizes = byte_lengths(texts)
         for start, stop in runs_of(sizes, lambda: encoder.batch_bytes, lambda: encoder.whole_bytes):
             run = texts.slice(start, stop - start)

@@ -226,6 +226,22 @@ def test_ids_may_be_any_and_merges_in_any_form() -> None:
     same_ids(*changed(Tokenizer.train([text_of(9000)], 700), change), [text_of(5000)])
 
 
+def test_a_line_like_the_head_of_a_file_of_merges_is_none() -> None:
+    """Of merges as lines; as pairs it is one, and so the one text has two encodings."""
+    word = "#versions"
+    chain = [f"{word[:end]} {word[end]}" for end in range(1, len(word))]
+    for lines, tokens in ((True, ["#version", "s"]), (False, [word])):
+
+        def change(document: dict[str, Any], lines: bool = lines) -> None:
+            small(chain)(document)
+            if not lines:
+                document["model"]["merges"] = [merge.split(" ") for merge in chain]
+
+        native, model = changed(Tokenizer.train([text_of(9000)], 500), change)
+        same_ids(native, model, [word, f"a {word}"])
+        assert model.encode(word).tokens == tokens
+
+
 def small(merges: Sequence[str], ids: Mapping[str, int] | None = None) -> Callable[[dict[str, Any]], None]:
     """A model of these merges alone."""
 
@@ -415,6 +431,35 @@ def test_an_interrupted_judgement_is_made_again(
 def test_a_column_with_nulls_is_refused(tokenizer: Tokenizer) -> None:
     with pytest.raises(SettingError, match="of 3 texts 1 are null"):
         list(tokenizer.encode_column(pa.array(["a", None, "b"])))
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_columns_of_all_kinds_of_strings(tokenizer: Tokenizer, kind: pa.DataType) -> None:
+    texts = ["the mill", "", "stands alone", "\u6c34", "the mill", "ring"]
+    column = pa.array(texts, pa.string()).cast(kind)
+    expected = [number for ids in reference_ids(tokenizer, texts) for number in ids]
+    for given_ in (column, column[1:], pa.chunked_array([column[:2], column[2:]])):
+        ids = [number for run in tokenizer.encode_column(given_) for number in run.ids.tolist()]
+        assert ids == expected[-len(ids) :]
+
+
+@pytest.mark.parametrize("name", [Native.name, Reference.name])
+def test_a_column_of_no_text_is_refused_by_each_engine(name: str) -> None:
+    """And is no word against the engine."""
+    tokenizer = Tokenizer.train([text_of(9000)], 500)
+    list(tokenizer.encode([text_of(9000)] * 90))
+    if name == Reference.name:
+        tokenizer.encoder.use_reference("for a test")
+    assert tokenizer.encoder.name == name
+    offsets, data = np.array([0, 2, 5], np.int64), b"ab\xed\xa0\x80"
+    half = pa.LargeStringArray.from_buffers(2, pa.py_buffer(offsets), pa.py_buffer(data))
+    with pytest.raises(SettingError, match="texts are no text: Invalid UTF8 sequence at string index 1"):
+        list(tokenizer.encode_column(half))
+    with pytest.raises(SettingError, match="texts are binary, no strings"):
+        list(tokenizer.encode_column(pa.array([b"ab"])))
+    assert tokenizer.encoder.name == name
 
 
 def test_an_id_out_of_the_vocabulary_is_an_error(tokenizer: Tokenizer) -> None:

@@ -108,6 +108,14 @@ def test_no_tokenizer_at_all(tmp_path: Path) -> None:
     assert "not a tokenizer.json that `tokenizers`" in refusal(tmp_path, SENTENCES[0], InputError)
 
 
+def test_one_at_which_its_library_panics(tmp_path: Path) -> None:
+    """What is raised then is no `Exception`."""
+    document = json.loads(Tokenizer.train(SENTENCES, 400).data)
+    document["model"]["continuing_subword_prefix"] = "####"
+    (tmp_path / "tok.json").write_text(json.dumps(document))
+    assert "reads: failed: range end index" in refusal(tmp_path, SENTENCES[0], InputError)
+
+
 def test_one_that_is_not_there(tmp_path: Path) -> None:
     assert (
         refusal(tmp_path, SENTENCES[0], InputError, "nope.json") == "tokenizer file: nope.json: is not there"

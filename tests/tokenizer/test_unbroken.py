@@ -146,3 +146,13 @@ def test_a_pretoken_of_megabytes_takes_a_few_times_its_memory() -> None:
     found = json.loads(done.stdout)
     assert found["tokens"] == 1734810  # Of `tokenizers`, for the whole.
     assert found["above"] < 10 * found["bytes"]
+
+
+def test_two_tokens_of_one_id_are_left_to_the_reference() -> None:
+    """Where a window ends is counted by the bytes of its ids, of which such an id has two."""
+    tokenizer = trained("llama3")
+    document = tokenizer._document
+    token = next(token for token in document["model"]["vocab"] if len(token) == 2)
+    document["model"]["vocab"]["qqq"] = document["model"]["vocab"][token]
+    assert Unbroken.of(tokenizer._model, document, tokenizer._bytes) is None
+    assert Unbroken.of(tokenizer._model, tokenizer._document, tokenizer._bytes) is not None

@@ -102,12 +102,12 @@ class Fast:
             raise ValueError(f"a token of {longest:,} characters")
         self.name = f"fastokens {_version('fastokens')}"
         known = json.dumps(_as_known(document), ensure_ascii=False)
-        self._model = _calling(fastokens.Tokenizer.from_json_str, known)
+        self._model = calling(fastokens.Tokenizer.from_json_str, known)
         self._vocab_size = vocab_size
 
     def encode(self, texts: Sequence[str]) -> Flat:
         """See `Engine`."""
-        ids, ends = _calling(self._model.encode_batch_flat, list(texts), False, True)
+        ids, ends = calling(self._model.encode_batch_flat, list(texts), False, True)
         found = Flat(np.frombuffer(ids, "<u4"), np.frombuffer(ends, "<u8")[1:].astype(np.int64))
         if len(found.ids) and int(found.ids.max()) >= self._vocab_size:
             raise ValueError(f"gave the id {int(found.ids.max())}, of {self._vocab_size}")
@@ -118,8 +118,8 @@ class Fast:
         return self.encode(texts.to_pylist())
 
 
-def _calling(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of Rust gives; a panic of it is a ValueError, as its other errors are."""
+def calling(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of a library of Rust gives; a panic of it is a ValueError: it is no `Exception`."""
     try:
         return function(*arguments)
     except BaseException as error:

@@ -19,8 +19,10 @@ from corpuskit.tokenizer.cuts import safe_border, split_pattern
 from corpuskit.tokenizer.engines.engines import Flat
 from corpuskit.tokenizer.patterns import DIGITS, SCANNERS, regex_of
 
-ENGINE = 1
+ENGINE = 2
 """Version of how it encodes: raised with each change, so that it is judged again."""
+
+_HEAD = "#version"
 
 _IDS = 2**24
 """Ids are below it."""
@@ -64,7 +66,9 @@ class Native:
         numbers = vocabulary.values()
         if len({*numbers}) < len(numbers) or not all(type(n) is int and 0 <= n < _IDS for n in numbers):
             raise ValueError("its ids are not one for each token, or no whole numbers below 2**24")
-        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+        # A line that begins like the head of a file of merges is none to `tokenizers`; a pair always is one.
+        lines = (each for each in model["merges"] if not isinstance(each, str) or not each.startswith(_HEAD))
+        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in lines]
         left, right, made = (
             np.array([vocabulary[token] for token in tokens], np.uint32)
             for tokens in (

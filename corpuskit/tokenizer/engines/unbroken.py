@@ -61,7 +61,11 @@ class Unbroken:
     ) -> Unbroken | None:
         """That of a tokenizer.json, which changes no text; None where it is of another kind."""
         cut = cut_of(document)
-        return None if cut is None or tokens is None else cls(model, cut, tokens)
+        if cut is None or tokens is None:
+            return None
+        # Where the bytes of a window end is counted by its ids: two tokens of one id have not one length.
+        numbers = document["model"]["vocab"].values()
+        return cls(model, cut, tokens) if len({*numbers}) == len(numbers) else None
 
     def encode(self, text: str, encode: _Encode) -> Iterator[Ids]:
         """The ids of a text, in parts; raises UnicodeEncodeError for what is no Unicode text.

@@ -23,6 +23,7 @@ from corpuskit.errors import InputError, TrainError, checks_arguments
 from corpuskit.storage.files import json_bytes, seal, sha256_file, write_durably
 from corpuskit.storage.ownership import MODEL, making_folder
 from corpuskit.storage.places import local_path
+from corpuskit.tokenizer.engines.engines import calling
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import WEIGHTS, model_document
 from corpuskit.train.hub.card_facts import hub_name
@@ -139,7 +140,8 @@ def _read_tokenizer(path: Path) -> tuple[bytes, int]:
             remedy="transformers writes it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER).",
         ) from error
     try:
-        vocabulary = tokenizers.Tokenizer.from_str(data.decode("utf-8")).get_vocab(with_added_tokens=True)
+        model = calling(tokenizers.Tokenizer.from_str, data.decode("utf-8"))
+        vocabulary = model.get_vocab(with_added_tokens=True)
     except Exception as error:  # The library raises bare Exception for any fault of the file.
         raise InputError(f"{path} is no tokenizer.json: {error}", remedy=_AGAIN) from error
     return data, max(vocabulary.values(), default=-1) + 1
