@@ -52,7 +52,7 @@ def articles(archive: Path) -> Iterator[dict[str, str]]:
                 yield {"id": number, "text": body}
 
 
-def build(corpora: Path, out: Path) -> Path:
+def build(corpora: Path, out: Path, vocab_size: int = 8192) -> Path:
     """The run, built once."""
     rows = out / "articles.jsonl"
     if not rows.exists():
@@ -69,7 +69,7 @@ def build(corpora: Path, out: Path) -> Path:
             "exact_duplicates",
             "near_duplicates",
         ],
-        "tokenizer": {"vocab_size": 8192},
+        "tokenizer": {"vocab_size": vocab_size},
         "shards": {"split": {"validation": 0.01}},
     }
     (out / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")

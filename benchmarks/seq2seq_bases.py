@@ -40,31 +40,31 @@ from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY
 from corpuskit.train.data.run_documents import document_files
 
 LANGUAGES = ("en", "de", "fr")
-VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 4096}
+VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 4096, "articles": 1024}
 
 _FAST = {"heads": 4, "kv_heads": 4, "precision": "bf16"}
 SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "letters": {"width": 128, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
+    "letters": {"width": 128, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 16},
     "captions": {"width": 192, **_FAST, "context": 128, "batch_rows": 32},
-    "articles": {"width": 256, **_FAST, "context": 256, "batch_rows": 16},
+    "articles": {"width": 192, **_FAST, "context": 256, "batch_rows": 8},
 }
 KINDS: Mapping[str, Mapping[str, Any]] = {
-    "denoise": {"kind": "encoder-decoder", "objective": "denoise", "batch_rows": 16},
+    "denoise": {"kind": "encoder-decoder", "objective": "denoise"},
     "spans": {"objective": "spans"},
     "decoder": {"objective": "causal"},
 }
 LAYERS: Mapping[str, Mapping[str, int]] = {
-    "denoise": {"letters": 2},
-    "spans": {"captions": 2, "articles": 3},
-    "decoder": {"captions": 4, "articles": 7},
+    "denoise": {"letters": 2, "articles": 2},
+    "spans": {"captions": 2},
+    "decoder": {"captions": 4},
 }
 """Of an encoder-decoder on either side."""
 
 STEPS: Mapping[str, Mapping[str, int]] = {
-    "denoise": {"letters": 3000},
-    "spans": {"captions": 50, "articles": 50},
-    "both": {"captions": 500, "articles": 300},
-    "decoder": {"captions": 150, "articles": 150},
+    "denoise": {"letters": 3000, "articles": 4000},
+    "spans": {"captions": 50},
+    "both": {"captions": 500},
+    "decoder": {"captions": 150},
 }
 """Of each part; those of an encoder-decoder are about as long as the decoder's together."""
 
@@ -83,7 +83,7 @@ def build(name: str, corpora: Path, out: Path) -> Path:
     folder = out / name
     folder.mkdir(exist_ok=True)
     if name == "articles":
-        return bases.build(corpora, folder)
+        return bases.build(corpora, folder, VOCABULARY[name])
     rows = folder / "captions.jsonl"
     if not rows.exists():
         texts = (
