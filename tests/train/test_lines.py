@@ -13,6 +13,7 @@ from corpuskit.errors import InputError, SettingError
 from corpuskit.train import LanguageModel
 from corpuskit.train.data.pairs import prompt_ids
 from corpuskit.train.data.tables.pairs import sources_of
+from corpuskit.train.data.tables.row import Account
 from corpuskit.train.generate.beam import beam_search
 from corpuskit.train.generate.lines import Line, Manner, Writer, text_of
 from corpuskit.train.generate.sampling import Sampling
@@ -101,6 +102,17 @@ def test_length_penalty_counts_the_end_and_no_source(tmp_path: Path) -> None:
         for sources in (["7"], ["7", "7" * 60], ["7" * 8]):
             best = model.write(sources, manner)[0].kept[0]
             assert (best.text, best.score) == (text, pytest.approx(score, abs=1e-5)), penalty
+
+
+@pytest.mark.parametrize("penalty", [-10.0, -7.0, -4.0])
+@pytest.mark.parametrize("stop", ["first", "likely", "never"])
+def test_a_penalty_far_below_0_finds_texts(tmp_path: Path, penalty: float, stop: Any) -> None:
+    """Their scores are below what stands for beams that are not there."""
+    model = Writer(LanguageModel.load(bigram(tmp_path, {"": {"a": 1}, "a": {"a": 0.999, END: 0.001}})))
+    for beams in (1, 2, 4):
+        [line] = model.write(["7"], Manner(most=60, beams=beams, length_penalty=penalty, stop=stop))
+        assert set(line.text) <= {"a"}
+        assert all(each.log_probability > -1e6 for each in line.kept)
 
 
 EARLY_1 = {
@@ -234,6 +246,45 @@ def test_rows_that_are_no_text_and_files_of_nothing_are_told(tmp_path: Path) -> 
     lines(data, [{"source": "a", "n": 1}, {"source": "b", "n": [1]}])
     with pytest.raises(InputError, match=r"row 2 .*: the feature 1 is no text but a list"):
         list(sources_of(str(data), source="source", features=("n",)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "expected"),
+    [
+        (("lemma",), "walk\n\ntalk, I\n", ["walk", "", "talk, I"]),  # Nothing of that name: lines.
+        (("lemma",), "lemma\tform\nwalk\tx\n", ["walk"]),
+        (("1",), "answer, he said\nwalk, she said\n", ["answer, he said", "walk, she said"]),
+        (("1",), "walk\twalked\tV;PST\ntalk\ttalked\tV\n", ["walk", "talk"]),
+        (("1", "3"), "walk\twalked\tV;PST\ntalk\ttalked\tV\n", ["walk\tV;PST", "talk\tV"]),
+        (("1", "3"), "walk\tN;PL\ntalk\tV\n", ["walk\tN;PL", "talk\tV"]),  # As one types them.
+        ((), "walk\tN;PL\n", ["walk\tN;PL"]),
+    ],
+)
+def test_what_was_taught_by_columns_reads_lines_too(
+    tmp_path: Path, columns: Sequence[str], text: str, expected: list[str]
+) -> None:
+    (tmp_path / "texts").write_text(text)
+    source, features = next(iter(columns), None), tuple(columns[1:])
+    found = sources_of(str(tmp_path / "texts"), source=source, features=features, taught=True)
+    assert list(found) == expected
+
+
+def test_lines_that_are_no_rows_of_a_table_are_told(tmp_path: Path) -> None:
+    """Of a file whose name does not say that it is one: what is written has not as many lines."""
+    (tmp_path / "texts").write_text("lemma\tform\nwalk\twalked\n\ntalk\ttalked\n\n")
+    account = Account()
+    found = sources_of(str(tmp_path / "texts"), source="lemma", taught=True, account=account)
+    assert list(found) == ["walk", "talk"]
+    head, blank = account.sentences()
+    assert head.startswith("1 row: the first row is taken for the columns' names")
+    assert blank.startswith("2 rows: a blank line is no row of a table, and nothing is written for it")
+    assert "rows 3 and 5" in blank
+
+
+def test_a_source_that_no_file_can_hold_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"source": "a"}\n{"source": "b\\ud800"}\n')
+    with pytest.raises(InputError, match=r"row 2 \(line 2\): .* is no text in UTF-8"):
+        list(sources_of(str(tmp_path / "rows.jsonl")))
 
 
 def test_spaces_come_back_as_they_were_taught(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def _sources(
             data,
             source=column or taught,
             features=features,
+            taught=column is None,
             delimiter=how.delimiter,
             header=how.header,
             encoding=how.encoding,

@@ -143,7 +143,7 @@ class _Search:
         self._sums = torch.full(shape, _NONE, device=device)
         self._sums[:, 0] = 0.0
         self._ids = torch.zeros((*shape, 0), dtype=torch.long, device=device)
-        self._kept_scores = torch.full(shape, _NONE, device=device)
+        self._kept_scores = torch.full(shape, -torch.inf, device=device)
         self._kept_sums = torch.zeros(shape, device=device)
         self._kept = torch.zeros(shape, dtype=torch.bool, device=device)
         self._kept_ids = torch.full((*shape, max(most)), end, dtype=torch.long, device=device)
@@ -197,8 +197,10 @@ class _Search:
     def _keep_finished(self, best: Tensor, ids: Tensor, over: Tensor) -> None:
         """Merge what is at its end among the best k continuations with what was kept."""
         k = self._beams
-        just = over[:, :k]
-        scores = torch.where(just, best[:, :k] / self._step**self._penalty, _NONE)
+        # What is not there, a beam of the first step or forbidden tokens, is at no end: by a penalty below 0
+        # its score would be above that of texts.
+        just = over[:, :k] & (best[:, :k] > _NONE / 2)
+        scores = torch.where(just, best[:, :k] / self._step**self._penalty, -torch.inf)
         merged = torch.cat([self._kept_scores, scores], 1)
         self._kept_scores, chosen = torch.topk(merged, k)
 
@@ -221,7 +223,7 @@ class _Search:
             else torch.full_like(self._most, self._step)
         )
         possible = self._sums[:, 0] / length.to(self._sums.dtype) ** self._penalty
-        worst = torch.where(self._kept.all(1), self._kept_scores.min(1).values, _NONE)
+        worst = torch.where(self._kept.all(1), self._kept_scores.min(1).values, -torch.inf)
         better = possible > worst
         if self._stop == "first":
             better &= ~self._kept.all(1)

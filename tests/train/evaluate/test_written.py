@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from corpuskit.errors import SettingError
+from corpuskit.train.data.tables.row import Account
 from corpuskit.train.evaluate.written import scores
+from corpuskit.train.evaluate.written.pairs import Asked, pair_files
 from corpuskit.train.evaluate.written.scores import exact_match, rouge_l, rouge_note, score_of
 from tests.tiny_models import make_model
 from tests.train.tune.tuning import command, lines, refusal, tune
@@ -125,6 +127,19 @@ def test_lines_unequal_are_refused_by_eval_too(tmp_path: Path) -> None:
     said = refusal(command("eval", model, *files, "--task", "seq2seq"))
     assert "line 5 is the first without a partner" in said
     assert "no file of targets behind it" in refusal(command("eval", model, files[0], "--task", "seq2seq"))
+
+
+def test_two_tables_without_an_ending_are_two_tables(tmp_path: Path) -> None:
+    """By the columns that were taught; of lines two are sources and targets."""
+    for name, text in (("one", "a\tb\tN\nc\td\tV\n"), ("two", "e\tf\tN\ng\th\tV\n")):
+        (tmp_path / name).write_text(text)
+    taught = {"source": "1", "target": "2", "features": ["3"]}
+    paths = [tmp_path / "one", tmp_path / "two"]
+    found = pair_files(paths, Asked(), taught)
+    assert [each.name for each in found] == ["one", "two"]
+    assert [row.source for row in found[1].pairs.rows(Account())] == ["e\tN", "g\tV"]
+    [both] = pair_files(paths, Asked(), {})
+    assert both.name == "one two"
 
 
 def test_what_a_run_measured_is_what_eval_measures(both: Path, tmp_path: Path) -> None:

@@ -268,6 +268,44 @@ def test_features_are_read_behind_the_source(tmp_path: Path) -> None:
         open_pairs(str(data), source="1", target="7", header=False)
 
 
+def test_a_feature_that_is_no_text_leaves_its_pair_out(tmp_path: Path) -> None:
+    """It was read as an empty one, without a word."""
+    rows = [
+        {"source": word, "target": word, "feats": each} for word, each in (("a", "N"), ("b", ["N", "PL"]))
+    ]
+    rows += [{"source": "c", "target": "c", "feats": None}, {"source": "d", "target": "d", "feats": 7}]
+    data, account = lines(tmp_path / "rows.jsonl", rows), Account()
+    found = open_pairs(str(data), features=("feats",))
+    assert [each.source for each in found.rows(account)] == ["a\tN", "c\t", "d\t7"]
+    assert account.sentences() == [
+        "1 row left out: the feature 1 is no text but a list (rows.jsonl row 2 (line 2))"
+    ]
+
+
+@pytest.mark.parametrize("first", ["review\treviewed\tV;PST", "answer\tanswered\tV;PST", "form\tforms\tN;PL"])
+def test_a_word_that_columns_are_called_by_is_a_word(tmp_path: Path, first: str) -> None:
+    """Where columns are counted, for pairs and for sources alone."""
+    data = tmp_path / "words.tsv"
+    data.write_text(f"{first}\nwalk\twalked\tV;PST\n")
+    word, form, features = first.split("\t")
+    found = open_pairs(str(data), source="1", target="2", features=("3",))
+    assert next((each.source, each.target) for each in found.rows(Account())) == (f"{word}\t{features}", form)
+    taken = list(sources_of(str(data), source="1", features=("3",)))
+    assert taken == [f"{word}\t{features}", "walk\tV;PST"]
+
+
+def test_how_a_table_is_read_is_not_said_of_lines(tmp_path: Path) -> None:
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text("a\nb\n")
+    for value in ({"encoding": "latin-1"}, {"header": True}, {"delimiter": "tab"}):
+        with pytest.raises(SettingError, match=f"{next(iter(value))} = .* says how a table is read, and"):
+            open_pairs(str(tmp_path / "one.txt"), str(tmp_path / "two.txt"), **value)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="encoding = latin-1 says how a table is read"):
+        list(sources_of(str(tmp_path / "one.txt"), encoding="latin-1"))
+    (tmp_path / "one.txt").write_text("source\tn\na\t1\n")
+    assert list(sources_of(str(tmp_path / "one.txt"), delimiter="tab", header=True)) == ["a"]
+
+
 # -------------------------------------------------------------------------------------- order, and the best
 def test_batches_by_length_hold_each_example_once() -> None:
     lengths = np.random.default_rng(0).integers(1, 100, 1003)

@@ -5,10 +5,10 @@ A line ends at LF or CR LF and nowhere else: what else Unicode or Python take fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from corpuskit.errors import EmptyError, InputError, SettingError
 from corpuskit.storage import streams
@@ -16,6 +16,7 @@ from corpuskit.storage.datasets.words import are_words
 from corpuskit.storage.rows.formats import format_of
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns, text_of
+from corpuskit.train.data.tables.delimited import DelimitedFile
 from corpuskit.train.data.tables.row import Account, Place
 from corpuskit.train.data.tables.table import Table, open_table
 
@@ -63,8 +64,11 @@ class TablePairs:
         self.told: Sequence[str] = (*columns.table.told, *columns.told)
 
     def rows(self, account: Account) -> Iterator[PairRow]:
-        """The pairs in order; a feature that is not there is empty."""
+        """The pairs in order. A feature that is not there is empty; one of no text leaves its pair out."""
         for row in self._columns.texts(account, ("source", "target")):
+            if wrong := next((why for name in self._features if (why := _no_text(row.values, name))), ""):
+                account.leave(wrong, row.place)
+                continue
             alone = str(row.values["source"])
             source = with_features(alone, [row.values.get(name) for name in self._features])
             account.use()
@@ -107,6 +111,12 @@ class LinePairs:
             yield PairRow(source, target, place, source)
 
 
+def _no_text(values: Mapping[str, Any], name: str) -> str:
+    """Why a value is no text; ``""`` for one that is, an empty one, and one that is not there."""
+    wrong = text_of(values[name], name)[1]
+    return "" if isinstance(values[name], str | None) else wrong
+
+
 def with_features(source: str, features: Sequence[object]) -> str:
     r"""A source with what else is read of its row.
 
@@ -145,6 +155,7 @@ def open_pairs(
             _columns(data, source, target, features, delimiter, header, encoding), len(features)
         )
     named = [each for each in (source, target, *features) if each is not None]
+    _refuse_reading(data, delimiter=delimiter, header=header, encoding=encoding)
     if named:
         raise SettingError(
             f"column {named[0]!r} is named, and {data} and {targets} are files of lines",
@@ -177,15 +188,50 @@ def _columns(
     return find_columns(table, wanted, given)
 
 
+def _refuse_reading(data: str, **reading: object) -> None:
+    """Raise `SettingError` where it is said how a table is read, and data are lines."""
+    for name, value in reading.items():
+        if value is not None:
+            raise SettingError(
+                f"{name} = {value} says how a table is read, and {data} is a file of lines",
+                remedy="Leave it out, and save the file as UTF-8; of a table name its columns.",
+            )
+
+
 def _is_data(table: Table, given: Sequence[str]) -> bool:
     """Whether the first row of a table of cells is no row of names, where columns are given by number alone.
 
-    Words in a list of words look like names of columns: who counts columns has none to name.
+    Words in a list of words look like names of columns, and one of them may be a usual one: who counts
+    columns has none to name.
     """
     known = usual.KNOWN | {*usual.SOURCE, *usual.TARGET}
-    numbered = bool(given) and all(each.isdecimal() for each in given)
-    named = any(cell.strip().casefold() in known for cell in table.first_row)
-    return numbered and bool(table.first_row) and not named
+    cells = [cell.strip().casefold() for cell in table.first_row if cell.strip()]
+    named = 2 * sum(cell in known for cell in cells) > len(cells)
+    return _are_numbers(given) and bool(table.first_row) and not named
+
+
+def _are_numbers(columns: Sequence[str]) -> bool:
+    return bool(columns) and all(each.isdecimal() for each in columns)
+
+
+def holds_columns(data: str, columns: Sequence[str]) -> bool:
+    """Whether data are a table with columns that a model was taught: by name, or by number.
+
+    Where its name does not say so, columns by name must stand in its first row, and tabs must part its lines
+    into as many as columns by number ask for: sentences have commas too.
+    """
+    if is_table(data) or not columns:
+        return is_table(data)
+    try:
+        table = open_table(data)
+    except EmptyError:
+        return False
+    file = table.files[0]
+    if _are_numbers(columns):
+        parted = isinstance(file, DelimitedFile) and file.shape.delimiter == "\t"
+        return parted and len(table.columns) >= max(map(int, columns))
+    names = {*map(str.strip, table.first_row), *table.columns}
+    return all(each in names for each in columns if not each.isdecimal())
 
 
 def sources_of(
@@ -193,6 +239,7 @@ def sources_of(
     *,
     source: str | None = None,
     features: Sequence[str] = (),
+    taught: bool = False,
     delimiter: str | None = None,
     header: bool | None = None,
     encoding: str | None = None,
@@ -200,14 +247,20 @@ def sources_of(
 ) -> Iterator[str]:
     """The sources of a file that needs no targets, one for each line or row, empty ones too.
 
-    It is a table where `is_table` says so or a column is named, and a text a line otherwise.
+    It is a table where `is_table` says so, a column is named, or it is said how a table is read, and a text a
+    line otherwise.
 
     Args:
-        account: notes the rows without a source, which are empty.
+        taught: the columns are those that a model was taught, of which a file of lines has none.
+        account: notes the rows without a source, which are empty, and lines that are no rows.
 
     Raises as `open_pairs`, and InputError for a row whose source or feature is no text.
     """
-    if source is None and not features and not is_table(data):
+    columns = [each for each in (source, *features) if each is not None]
+    told = delimiter is not None or header is not None
+    guessed = not told and not is_table(data)
+    if not told and not (holds_columns(data, columns) if taught or not columns else True):
+        _refuse_reading(data, encoding=encoding)
         empty = True
         for line in lines_of(Path(data)):
             empty = False
@@ -215,17 +268,40 @@ def sources_of(
         if empty:
             raise EmptyError(f"{data}: no line: it is empty", remedy="Name another file.")
         return
-    columns = _columns(data, source, None, features, delimiter, header, encoding, answered=False)
-    names = [f"feature {number}" for number in range(1, len(features) + 1)]
+    found = _columns(data, source, None, features, delimiter, header, encoding, answered=False)
+    if account is not None and guessed:
+        _note_lines(found.table, account)
+    yield from _sources(found, len(features), account)
+
+
+def _note_lines(table: Table, account: Account) -> None:
+    """Note the lines of what was found to be a table that are no rows of it: a head, and blank ones."""
+    file = table.files[0]
+    if isinstance(file, DelimitedFile) and file.shape.header:
+        account.note("the first row is taken for the columns' names", Place(table.name, 1, 1))
+    blank = "a blank line is no row of a table, and nothing is written for it"
+    for number, line in enumerate(lines_of(Path(table.name)), 1):
+        if not line.strip():
+            account.note(blank, Place(table.name, number, number))
+
+
+def _sources(columns: Columns, features: int, account: Account | None) -> Iterator[str]:
+    names = [f"feature {number}" for number in range(1, features + 1)]
     for row in columns.rows():
-        for name, value in row.values.items():
-            wrong = text_of(value, name)[1]
-            if wrong and not isinstance(value, str | None):
+        for name in ("source", *names):
+            if wrong := _no_text(row.values, name):
                 raise InputError(f"{row.place}: {wrong}", remedy="Mend the row, or name another column.")
         text = text_of(row.values["source"], "source")[0]
         if row.values["source"] is None and account is not None:
             account.note("the source is missing: its line is empty", row.place)
-        yield with_features(text, [row.values[name] for name in names]) if text.strip() else ""
+        text = with_features(text, [row.values[name] for name in names]) if text.strip() else ""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{row.place}: {text[:60]!r} is no text in UTF-8", remedy="Mend the row."
+            ) from error
+        yield text
 
 
 def is_table(data: str) -> bool:

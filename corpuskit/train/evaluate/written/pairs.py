@@ -12,7 +12,7 @@ import torch
 
 from corpuskit.errors import EmptyError, SettingError, counted
 from corpuskit.train.data.pairs import Pair, pair_batch, room_for
-from corpuskit.train.data.tables.pairs import PairRow, Pairs, is_table, open_pairs
+from corpuskit.train.data.tables.pairs import PairRow, Pairs, holds_columns, is_table, open_pairs
 from corpuskit.train.data.tables.row import Account
 from corpuskit.train.evaluate.compare import Figure, Outcome, figures_of
 from corpuskit.train.evaluate.learnt import Known, keeps_examples, met
@@ -83,7 +83,7 @@ def pair_files(paths: Sequence[Path], asked: Asked, taught: Mapping[str, Any]) -
     while left:
         path = left.pop(0)
         named = asked.source is not None or asked.target is not None
-        if named or is_table(str(path)) or (taught.get("source") is not None and not _is_lines(left)):
+        if named or is_table(str(path)) or holds_columns(str(path), _columns(taught)):
             how = replace(
                 asked,
                 source=asked.source or taught.get("source"),
@@ -107,6 +107,14 @@ def pair_files(paths: Sequence[Path], asked: Asked, taught: Mapping[str, Any]) -
             )
         found.append(PairFile(path, name, pairs, asked))
     return found
+
+
+def _columns(taught: Mapping[str, Any]) -> list[str]:
+    """The columns of a table that a model was taught; none where it was taught by files of lines."""
+    if taught.get("source") is None:
+        return []
+    own = (taught["source"], taught.get("target"), *(taught.get("features") or ()))
+    return [each for each in own if each is not None]
 
 
 def _is_lines(left: Sequence[Path]) -> bool:
