@@ -308,8 +308,9 @@ def test_long_texts_keep_the_end_that_is_asked_for(tmp_path: Path) -> None:
         found = Classifier.load(run.out).predict([row.partition(",")[0] for row in rows])
         right[rule] = sum(row.endswith(f",{said.labels[0]}") for row, said in zip(rows, found, strict=True))
         if rule == "start":
-            pairs = zip(found[::2], found[1::2], strict=True)
-            assert all(one.probabilities == other.probabilities for one, other in pairs)
+            for one, other in zip(found[::2], found[1::2], strict=True):
+                # Rows of a batch may differ in their last bits: a matter of the processor.
+                assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
     assert right == {"start": 3, "end": 6, "both": 6}
 
 
