@@ -179,18 +179,21 @@ def timed_part(run: Any, **how: Any) -> Any:
 
 
 def ours(folder: Path) -> dict[str, Any]:
-    """Our encoding and writing, with two workers, as a build does both."""
-    from corpuskit.build.decide.held_out import Split
-    from corpuskit.build.write.write_shards import WriteShards, write_shards
-    from corpuskit.documents.ledger import Ledger
-    from corpuskit.run.folder import Run
-    from corpuskit.run.layout import TOKENIZER
-    from corpuskit.run.local_engine import LocalEngine
-    from corpuskit.run.task import BuildTask
-    from corpuskit.storage.files import sha256_file
+    """Our encoding and writing, with two workers, as `corpuskit build` does both."""
+    from corpuskit.cli.shell import importing
     from corpuskit.storage.without_pandas import leave_out_pandas
 
-    leave_out_pandas()  # As `corpuskit build` does.
+    leave_out_pandas()
+    with importing():
+        from corpuskit.build.decide.held_out import Split
+        from corpuskit.build.write.write_shards import WriteShards, write_shards
+        from corpuskit.documents.ledger import Ledger
+        from corpuskit.run.folder import Run
+        from corpuskit.run.layout import TOKENIZER
+        from corpuskit.run.local_engine import LocalEngine
+        from corpuskit.run.task import BuildTask
+        from corpuskit.storage.files import sha256_file
+
     run, split = Run(folder), Split(validation=0)
 
     def task(part: str) -> BuildTask:

@@ -10,6 +10,7 @@ import errno
 import functools
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -32,6 +33,8 @@ GO_ON = "Finished tasks are kept: call the same command again to go on."
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = LocalPath(path_type=Path)
+FILE_NAME = re.compile(r"[^\s:]*[^\s:.]\.[A-Za-z][A-Za-z0-9]{0,7}|\.{0,2}/[^\s:]*")
+"""What nobody means as a text."""
 COUNT = click.IntRange(min=1)
 
 

@@ -38,11 +38,12 @@ def to_engine(texts: pa.LargeStringArray, name: str) -> _native.Strings:
     return offsets, data
 
 
-def strings_of(texts: pa.Array | pa.ChunkedArray, name: str) -> pa.LargeStringArray:
+def strings_of(texts: pa.Array | pa.ChunkedArray, name: str, *, checked: bool = False) -> pa.LargeStringArray:
     """A column of strings of any of Arrow's types, without a copy of what they are made of where that goes.
 
     Args:
         name: what the message calls the column.
+        checked: whether it is known to hold UTF-8; Arrow itself looks at no bytes.
 
     Raises:
         SettingError: it holds no strings, or nulls, or bytes that are no UTF-8.
@@ -60,7 +61,7 @@ def strings_of(texts: pa.Array | pa.ChunkedArray, name: str) -> pa.LargeStringAr
     column = texts.cast(pa.large_string())
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     try:
-        column.validate(full=True)
+        column.validate(full=not checked)
     except pa.ArrowInvalid as error:
         raise SettingError(f"{name} are no text: {error}", remedy="Convert them to UTF-8 first.") from error
     return column

@@ -21,8 +21,10 @@ import yaml
 
 from corpuskit.errors import EmptyError, SettingError, counted
 from corpuskit.run.folder import Run
+from corpuskit.run.layout import SHARDS, SHARDS_MANIFEST
 from corpuskit.run.layout import path as path_of
 from corpuskit.run.to_datasets import WITHOUT, document_files
+from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import TEMPORARY, json_bytes, sha256_file, write_file
 from corpuskit.storage.ownership import EXPORTED_DATA, making_folder
 from corpuskit.storage.tables import Sink, parquet
@@ -104,14 +106,14 @@ def export_dataset(
         raise EmptyError(f"{run.folder}: it holds no document", remedy="Build it from other sources.")
     for output in outputs:
         run.check(output)
-    counts = _Counts()
+    counts, holds_out = _Counts(), _holds_out(run)
     with making_folder(out, EXPORTED_DATA, SettingError) as folder:
         schema = _common_schema([run.schema(output.path) for output in outputs])
         with ExitStack() as open_files:
             writers: dict[str, _Writer] = {}
             for output in outputs:
                 for batch in run.read_batches(output.path):
-                    counts.held_out_inside += batch.column("split").to_pylist().count(SECTIONS)
+                    counts.held_out_inside += holds_out * batch.column("split").to_pylist().count(SECTIONS)
                     for split, rows in _by_split(batch):
                         if split not in writers:
                             writers[split] = _Writer(folder, split, schema, file_bytes, open_files)
@@ -132,6 +134,11 @@ def export_dataset(
     lacking = sorted({source for source, licence in counts.sources if not licence})
     rows = {split: counts.rows[split] for split in splits}
     return ExportedDataset(out, rows, files, tuple(lacking), counts.held_out_inside)
+
+
+def _holds_out(run: Run) -> bool:
+    """Whether the shards hold anything but train: sections may be asked for, and all be empty."""
+    return not run.exists(SHARDS_MANIFEST) or Shards(run.local(SHARDS)).splits.keys() > {"train"}
 
 
 def _order(split: str) -> tuple[int, str]:

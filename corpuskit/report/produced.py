@@ -46,8 +46,9 @@ class Produced:
 
 
 def count_tokens(run: Run) -> Produced:
-    """Count the tokens of a finished run. Raises `ShardError` for shards that do not hold together."""
+    """Count the tokens of a finished run. Raises `ShardError` where shards are not as their manifest says."""
     shards = Shards(run.local(SHARDS))
+    shards.verify()
     size = shards.vocab_size
     found = Produced(np.zeros(size, np.int64), np.zeros(size, np.int64))
     held, weight = np.zeros(size, np.uint64), np.zeros(size, np.int64)

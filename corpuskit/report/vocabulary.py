@@ -13,8 +13,10 @@ from corpuskit.errors import RunError
 from corpuskit.report.fertility import Fertility, Group, Key, Ratio, by, measure_documents
 from corpuskit.report.produced import Produced, count_tokens
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import SHARDS_MANIFEST, TOKENIZER
+from corpuskit.run.layout import SHARDS, SHARDS_MANIFEST, TOKENIZER
+from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.compress import SOURCE, TokenCounter, advise, curve
+from corpuskit.tokenizer.files import read_expected
 from corpuskit.tokenizer.reach import NEVER_IN_UTF8, Vocabulary
 
 RARE = 10
@@ -63,13 +65,15 @@ def vocabulary_report(
         parameters: sizes of models, without their vocabulary, to give advice for.
         width: of their embeddings; see `corpuskit.tokenizer.compress.advise`.
 
-    Raises `RunError` for a run without shards, `InputError` for a file that is no tokenizer.
+    Raises `RunError` for a run without shards, `ShardError` for shards that are damaged, `TrainError` where
+    the run's tokenizer is not theirs, `InputError` for a file that is no tokenizer.
     """
     run = run if isinstance(run, Run) else Run.open_finished(run)
     if not run.exists(SHARDS_MANIFEST):
         raise RunError(f"{run.folder}: has no shards", remedy="Build with a tokenizer and `shards:`.")
     others = [(str(path), TokenCounter.read(path)) for path in against]
-    data = run.local(TOKENIZER).read_bytes()
+    shards = Shards(run.local(SHARDS))
+    _, data = read_expected(run.local(TOKENIZER), shards.tokenizer_sha256)
     own = TokenCounter(data)
     vocabulary = Vocabulary(data)
     produced = count_tokens(run)

@@ -120,7 +120,7 @@ def _remarks(shards: Shards, form: TokenForm, tokenizer: str) -> list[str]:
     if form == "nanogpt" and not shards.splits.get("validation"):
         remarks.append("There is no val.bin, which nanoGPT's train.py reads: the run holds out nothing.")
     if not tokenizer:
-        remarks.append("There is no tokenizer.json: the shards lie in no run.")
+        remarks.append("There is no tokenizer.json: none lies beside the shards.")
     return remarks
 
 

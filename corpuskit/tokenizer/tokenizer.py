@@ -302,12 +302,15 @@ class Tokenizer:
         """
         return self._encoded(cut_all(texts, self._safe))
 
-    def encode_column(self, texts: pa.Array | pa.ChunkedArray) -> Iterator[Flat]:
+    def encode_column(self, texts: pa.Array | pa.ChunkedArray, *, checked: bool = False) -> Iterator[Flat]:
         """The same of a column of strings, of which some are taken out of it at a time.
+
+        Args:
+            checked: whether it is known that all its bytes are UTF-8, as of documents that a build wrote.
 
         Raises SettingError, too, for a column of anything else, with nulls or bytes that are no UTF-8.
         """
-        texts, encoder = strings_of(texts, "texts"), self.encoder
+        texts, encoder = strings_of(texts, "texts", checked=checked), self.encoder
         sizes = byte_lengths(texts)
         for start, stop in runs_of(sizes, lambda: encoder.batch_bytes, lambda: encoder.whole_bytes):
             run = texts.slice(start, stop - start)

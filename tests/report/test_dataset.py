@@ -140,6 +140,16 @@ def test_licences_languages_and_splits_of_several_sources(
         assert data["text"][:] == [row["text"] for row in rows if row["split"] == split]
 
 
+def test_sections_that_are_all_empty_hold_nothing_out(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", {"1": "A short note."})
+    shards = WriteShards(split={"validation": 0.05})
+    steps = [Files(path=str(tmp_path / "a.jsonl"), label="a"), TrainTokenizer(vocab_size=384), shards]
+    build_corpus(steps, tmp_path / "run")
+    made = export_dataset(tmp_path / "run", tmp_path / "out")
+    assert (made.rows, made.held_out_inside) == ({"train": 1}, 0)
+    assert "sections" not in (tmp_path / "out/README.md").read_text()
+
+
 def test_documents_with_sections_held_out_stand_in_train(tmp_path: Path) -> None:
     paragraph = "The lamp is out, the elms are down, the lane is white with snow. " * 8
     write(tmp_path / "a.jsonl", {"1": "\n\n".join([paragraph] * 80)})

@@ -233,6 +233,21 @@ def test_the_command_prints_for_people(run: Path) -> None:
     assert "cut into the same tokens" in call(run, "zzz").stdout
 
 
+def test_a_part_of_a_word_is_told_to_be_one(tmp_path: Path) -> None:
+    """What is counted are tokens: a word that goes on is mostly of others."""
+    rows = {"1": "the river and the rivers", "2": "a river " * 40}
+    run = build(tmp_path, rows, {"tokenizer": {"vocab_size": 400}})
+    hint = "Inside of longer words it may stand in other tokens, and is not counted there."
+    assert hint in call(run, "river").stdout
+    assert hint not in call(run, "the river").stdout
+    assert "not counted there" not in call(run, "river", "--json").stdout
+
+
+def test_more_places_than_there_can_be(run: Path) -> None:
+    found = json.loads(call(run, "na", "--limit", 10**30, "--json").stdout)
+    assert found["count"] == len(found["hits"]) > 0
+
+
 def test_the_command_builds_when_it_must_and_when_it_is_told(run: Path, tmp_path: Path) -> None:
     place = tmp_path / "index"
     first = call(run, "na", "--index", place)
@@ -253,6 +268,7 @@ def test_the_command_builds_when_it_must_and_when_it_is_told(run: Path, tmp_path
         (["--tokens", "-1"], "id -1: the tokenizer has no such token"),
         (["--tokens", "5 384"], "Give ids from 0 to 383."),
         (["--longest", "na", "--at-end"], "--at-end: is for a text or --tokens"),
+        (["--longest", "essay.txt"], "--longest essay.txt: no file is called that"),
         ([""], "is empty"),
         (["na", "--split", "tran"], "has no split 'tran'"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,11 +17,21 @@ import tokenizers
 from click.testing import CliRunner
 from tokenizers import decoders, models, pre_tokenizers
 
-from corpuskit import Files, Pipeline, Run, Split, TrainTokenizer, Unicode, WriteShards, vocabulary_report
+from corpuskit import (
+    Files,
+    Pipeline,
+    Run,
+    Split,
+    Tokenizer,
+    TrainTokenizer,
+    Unicode,
+    WriteShards,
+    vocabulary_report,
+)
 from corpuskit.build.build import build_corpus
 from corpuskit.cli.main import cli
 from corpuskit.documents.words import words
-from corpuskit.errors import InputError, RunError
+from corpuskit.errors import InputError, RunError, ShardError, TrainError
 from corpuskit.report import produced
 from corpuskit.report.fertility import Ratio
 from corpuskit.report.produced import count_tokens
@@ -332,6 +343,25 @@ def test_bad_calls(small: Path, tmp_path: Path, jsonl: Callable[..., None]) -> N
     build_corpus(Pipeline([Files(path=str(tmp_path / "in.jsonl"), label="x")]), tmp_path / "bare")
     with pytest.raises(RunError, match="has no shards"):
         vocabulary_report(tmp_path / "bare")
+
+
+def test_a_run_that_is_damaged_is_no_report(small: Path, tmp_path: Path) -> None:
+    """Of one byte that is another, and of a tokenizer that is not that of the shards."""
+    run = tmp_path / "run"
+    shutil.copytree(small, run)
+    tokenizer, file = run / "tokenizer" / "tokenizer.json", run / "shards" / "train-00000.bin"
+    whole, tokens = tokenizer.read_bytes(), bytearray(file.read_bytes())
+    tokenizer.write_bytes(Tokenizer.train(["a text"], 384).data)
+    with pytest.raises(TrainError, match="is not the tokenizer that made the tokens"):
+        vocabulary_report(run)
+    tokenizer.unlink()
+    with pytest.raises(TrainError, match="cannot read the tokenizer"):
+        vocabulary_report(run)
+    tokenizer.write_bytes(whole)
+    tokens[3] ^= 1
+    file.write_bytes(tokens)
+    with pytest.raises(ShardError, match="is damaged"):
+        vocabulary_report(run)
 
 
 def test_special_tokens_are_not_counted_as_text(sections: Run) -> None:

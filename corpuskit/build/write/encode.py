@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from corpuskit.documents.memory import give_memory_back
 from corpuskit.errors import EncodingError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER, original_id
+from corpuskit.run.record import Output
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
 from corpuskit.shards.provenance import PROVENANCE
@@ -147,7 +149,8 @@ def _encoded(
             f"tokenizer: text would be lost without a word: {proof.example}",
             remedy="Take another tokenizer; with `lossy: allow` beside its `file` losses are counted.",
         )
-    outputs = [run.output(tokens), run.output(pieces, sink.rows)]
+    written = Output(tokens, lines.digest.hexdigest(), run.size(tokens))
+    outputs = [written, run.output(pieces, sink.rows)]
     # Which engine it was depends on the machine, not what it made: it is told in the log, in no output.
     told = {"encoder": encoder.name, "compared": encoder.compared}
     warnings = [f"encode: {encoder.why}: texts are encoded by {encoder.name}"] if encoder.why else []
@@ -161,10 +164,11 @@ class _Lines:
 
     Attributes:
         proof: what a sample of them decodes to, and each whose bytes are not as many as its tokens have.
+        digest: sha256 of what was written.
     """
 
     def __init__(self, tokenizer: Tokenizer, file: BinaryIO, *, lossy: bool) -> None:
-        self.proof = Proof()
+        self.proof, self.digest = Proof(), hashlib.sha256()
         self._tokenizer, self._file, self._sequences = tokenizer, file, 0
         self._wide = token_dtype(tokenizer.vocab_size) != "uint16"
         lengths = None if lossy else tokenizer.byte_lengths
@@ -185,8 +189,10 @@ class _Lines:
         ends = np.zeros(len(texts) + 1, np.int64)  # Where sequences end in the line of all tokens.
         done, tokens, size = 0, 0, 0
         head = np.empty(0, np.uint32)  # The beginning of a sequence that goes on behind its run.
-        for run in self._tokenizer.encode_column(texts):
-            self._file.write(token_line(*run, self._tokenizer.end_of_text, self._wide).data)
+        for run in self._tokenizer.encode_column(texts, checked=True):
+            line = token_line(*run, self._tokenizer.end_of_text, self._wide).data
+            self._file.write(line)
+            self.digest.update(line)
             count = len(run.ends)
             ends[done + 1 : done + 1 + count] = run.ends + tokens
             sizes = None if self._sizes is None else sequence_bytes(*run, self._sizes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
+from corpuskit.cli.shell import COUNT, FILE_NAME, PATH, Shell, progress, shell_options
 from corpuskit.errors import InputError, SettingError, counted, read_remedy
 from corpuskit.report.search import Found, Longest, Searched, Searcher
 from corpuskit.shards.ngrams.files import build_index, index_folder
@@ -119,6 +119,10 @@ def _text_of(what: str) -> str:
     path = Path(what)
     try:
         if not path.is_file():
+            if FILE_NAME.fullmatch(what):
+                raise SettingError(
+                    f"--longest {what}: no file is called that", remedy="Check the name; or give a text."
+                )
             return what
         return path.read_bytes().decode("utf-8")  # Its line ends are those of the shards.
     except UnicodeDecodeError as error:
@@ -136,6 +140,8 @@ def _searched(found: Searched) -> str:
         lines += ["", *_found(behind)]
     if not found.found.count and not (behind and behind.count):
         lines.append("A text is found where it was cut into the same tokens, within one document.")
+    elif behind is not None and found.found.text.isalnum():
+        lines.append("Inside of longer words it may stand in other tokens, and is not counted there.")
     return "\n".join([*lines, *found.notes])
 
 

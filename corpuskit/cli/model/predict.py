@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from corpuskit.cli.model.running import parse_assignments
 from corpuskit.cli.model.writing import manner_of, write_lines, writing_options
-from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.shell import COUNT, FILE_NAME, PATH, Shell, shell_options
 from corpuskit.errors import SettingError, counted, nearest
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _READING = ("delimiter", "header", "encoding")
 
-_FILE_NAME = re.compile(r"[^\s:]*[^\s:.]\.[A-Za-z][A-Za-z0-9]{0,7}|\.{0,2}/[^\s:]*")
 """What is meant as the name of a file: one word that ends as file names do, or begins as paths do."""
 
 _WIDE = 60
@@ -110,7 +108,7 @@ def _lines(data: str) -> list[str]:
         return []
     if not data.strip():
         raise SettingError("the text is empty", remedy="Give a text, a file, or - for standard input.")
-    if _FILE_NAME.fullmatch(data):
+    if FILE_NAME.fullmatch(data):
         raise SettingError(
             f"{data}: no file is called that",
             remedy="Check the name; a text that looks like it goes in by -.",

@@ -28,6 +28,9 @@ from corpuskit.shards.ngrams.files import (
 from corpuskit.shards.provenance import Origin, origins
 from corpuskit.shards.reader import Shards, open_shards
 
+_MOST = 2**62
+"""Places that are asked for at most: no shards hold as many tokens."""
+
 _OPEN = 64
 """Shards whose files are mapped at a time."""
 
@@ -119,7 +122,7 @@ class SplitNgrams:
 
     def find(self, query: Query, limit: int = 10) -> list[Hit]:
         """The first `limit` occurrences, in the order of the documents, with these."""
-        places = self.places(query, limit)
+        places = self.places(query, min(limit, _MOST))
         shards = np.searchsorted(self._bases, places, side="right") - 1
         sequences, offsets = np.empty_like(places), np.empty_like(places)
         for number in np.unique(shards).tolist():
