@@ -34,7 +34,7 @@ GO_ON = "Finished tasks are kept: call the same command again to go on."
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = LocalPath(path_type=Path)
 FILE_NAME = re.compile(r"[^\s:]*[^\s:.]\.[A-Za-z][A-Za-z0-9]{0,7}|\.{0,2}/[^\s:]*")
-"""What nobody means as a text."""
+"""What is meant as the name of a file: one word that ends as file names do, or begins as paths do."""
 COUNT = click.IntRange(min=1)
 
 

@@ -281,6 +281,12 @@ def test_lines_that_are_no_rows_of_a_table_are_told(tmp_path: Path) -> None:
     assert "rows 3 and 5" in blank
 
 
+def test_a_table_of_another_encoding_is_read_as_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "texts").write_bytes("gr\xfcn\tx\n\nrot\ty\n".encode("latin-1"))
+    found = sources_of(str(tmp_path / "texts"), source="1", encoding="latin-1", account=Account())
+    assert list(found) == ["gr\xfcn", "rot"]
+
+
 def test_a_source_that_no_file_can_hold_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"source": "a"}\n{"source": "b\\ud800"}\n')
     with pytest.raises(InputError, match=r"row 2 \(line 2\): .* is no text in UTF-8"):

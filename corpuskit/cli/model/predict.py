@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _READING = ("delimiter", "header", "encoding")
 
-"""What is meant as the name of a file: one word that ends as file names do, or begins as paths do."""
-
 _WIDE = 60
 """Characters of a text that a table shows."""
 

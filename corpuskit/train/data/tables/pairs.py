@@ -258,8 +258,8 @@ def sources_of(
     """
     columns = [each for each in (source, *features) if each is not None]
     told = delimiter is not None or header is not None
-    guessed = not told and not is_table(data)
-    if not told and not (holds_columns(data, columns) if taught or not columns else True):
+    named = bool(columns) and not taught
+    if not (told or named or holds_columns(data, columns)):
         _refuse_reading(data, encoding=encoding)
         empty = True
         for line in lines_of(Path(data)):
@@ -269,7 +269,7 @@ def sources_of(
             raise EmptyError(f"{data}: no line: it is empty", remedy="Name another file.")
         return
     found = _columns(data, source, None, features, delimiter, header, encoding, answered=False)
-    if account is not None and guessed:
+    if account is not None and not (told or encoding or is_table(data)):
         _note_lines(found.table, account)
     yield from _sources(found, len(features), account)
 

@@ -83,7 +83,7 @@ def pair_files(paths: Sequence[Path], asked: Asked, taught: Mapping[str, Any]) -
     while left:
         path = left.pop(0)
         named = asked.source is not None or asked.target is not None
-        if named or is_table(str(path)) or holds_columns(str(path), _columns(taught)):
+        if named or holds_columns(str(path), _columns(taught)):
             how = replace(
                 asked,
                 source=asked.source or taught.get("source"),
